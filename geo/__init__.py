@@ -1,0 +1,1 @@
+"""Address -> place and network. Owns the place databases on disk; knows nothing of codes or scans."""
