@@ -60,6 +60,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
+    address: str = "prefix"
     query_keys: tuple[str, ...] = ()
     keep_prefix_days: int = 0
 
@@ -170,6 +171,8 @@ def check_config(config: Config) -> None:
     _check_numbers(config)
     if config.journal.durability not in ("process", "power"):
         raise ConfigError(f'[journal] durability is "process" or "power", not {config.journal.durability!r}.')
+    if config.privacy.address not in ("prefix", "full"):
+        raise ConfigError(f'[privacy] address is "prefix" or "full", not {config.privacy.address!r}.')
     for cidr in config.proxy.trusted:
         try:
             ip_network(cidr, strict=False)
