@@ -1,0 +1,1 @@
+"""What customers see and in which language. Knows nothing of scans or of the dashboard."""

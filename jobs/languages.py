@@ -1,0 +1,47 @@
+"""Which of our languages a visitor reads: Accept-Language with q-values and prefixes (RFC 9110, 12.5.4)."""
+
+from typing import Final
+
+LANGUAGES: Final[dict[str, str]] = {"en": "English", "es": "Español", "fr": "Français", "ar": "العربية"}
+RIGHT_TO_LEFT: Final = frozenset({"ar"})
+
+
+def language_for(accept_language: str, default: str = "en", chosen: str | None = None) -> str:
+    """``chosen`` (?hl=) wins when we have it; then the best-rated range we have; then ``default``."""
+    if chosen and (own := _own(chosen)):
+        return own
+    ranked = sorted(_ranges(accept_language), key=lambda entry: -entry[1])
+    for tag, quality in ranked:
+        if quality > 0 and (own := _own(tag)):
+            return own
+    return default
+
+
+def direction_of(language: str) -> str:
+    return "rtl" if language in RIGHT_TO_LEFT else "ltr"
+
+
+def _own(tag: str) -> str | None:
+    prefix = tag.strip().lower().partition("-")[0]
+    return prefix if prefix in LANGUAGES else None
+
+
+def _ranges(header: str) -> list[tuple[str, float]]:
+    found = []
+    for part in header[:1000].split(",")[:30]:
+        tag, *parameters = part.split(";")
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "q":
+                quality = _quality(value)
+        if tag.strip():
+            found.append((tag, quality))
+    return found
+
+
+def _quality(text: str) -> float:
+    try:
+        return min(max(float(text), 0.0), 1.0)
+    except ValueError:
+        return 0.0
