@@ -1,0 +1,1 @@
+"""The public side: lookup, decision, journal, what a request says about itself. Knows nothing of analytics or pages."""
