@@ -1,0 +1,89 @@
+"""Keeps the scan store's copies of codes and versions true by following the control database's change feed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.store import ScanStore
+from codes.codes import Code, codes_by_id
+from database.changes import changes_after, last_seq
+from database.engine import Database
+from database.schema import codes, versions
+
+CHUNK: Final = 2_000
+
+
+class Dimensions:
+    """``follow`` is called by its owner a few times a second; it says whether anything changed."""
+
+    def __init__(self, store: ScanStore, database: Database) -> None:
+        self._store = store
+        self._database = database
+        self._seq: int | None = None
+
+    async def follow(self) -> bool:
+        async with self._database.reading() as connection:
+            if self._seq is None:
+                self._seq = await self._stored_seq()
+            newest = await last_seq(connection)
+            if newest == self._seq:
+                return False
+            changed = await self._changed_ids(connection, newest)
+            for start in range(0, len(changed), CHUNK):
+                await self._copy(connection, changed[start : start + CHUNK])
+        await self._store.write(
+            [("DELETE FROM dimension_mark", ()), ("INSERT INTO dimension_mark VALUES (?)", [newest])]
+        )
+        self._seq = newest
+        return True
+
+    async def _stored_seq(self) -> int:
+        rows = await self._store.query("SELECT seq FROM dimension_mark")
+        return int(rows[0][0]) if rows else -1
+
+    async def _changed_ids(self, connection: AsyncConnection, newest: int) -> list[int]:
+        """Every code after a pruned feed, a first start or an exchanged database; else what the feed names."""
+        assert self._seq is not None
+        changes = await changes_after(connection, self._seq, limit=1_000_000) if 0 <= self._seq <= newest else None
+        if changes is None or any(change.kind == "domain" for change in changes):
+            return list((await connection.execute(select(codes.c.id))).scalars())
+        return list({change.ref_id for change in changes})
+
+    async def _copy(self, connection: AsyncConnection, code_ids: Sequence[int]) -> None:
+        found = await codes_by_id(connection, code_ids)
+        rows = await connection.execute(
+            select(versions).where(versions.c.code_id.in_(code_ids)).order_by(versions.c.code_id, versions.c.number)
+        )
+        statements: list[tuple[str, Sequence[Any]]] = [
+            ("DELETE FROM codes WHERE code_id IN (SELECT unnest(?))", [list(code_ids)]),
+            ("DELETE FROM versions WHERE code_id IN (SELECT unnest(?))", [list(code_ids)]),
+        ]
+        if found:
+            statements.append(("INSERT INTO codes SELECT " + ", ".join(["unnest(?)"] * 6), _columns(found)))
+        all_versions = [
+            (row.code_id, row.number, row.destination, _naive(row.created_at), row.created_by) for row in rows
+        ]
+        if all_versions:
+            columns = [list(column) for column in zip(*all_versions, strict=True)]
+            statements.append(("INSERT INTO versions SELECT " + ", ".join(["unnest(?)"] * 5), columns))
+        # Deleting and inserting one key in one transaction trips DuckDB's primary key: two transactions.
+        await self._store.write(statements[:2])
+        await self._store.write(statements[2:])
+
+
+def _columns(found: Sequence[Code]) -> list[list[Any]]:
+    return [
+        [code.id for code in found],
+        [code.code for code in found],
+        [code.short_url for code in found],
+        [code.name for code in found],
+        [list(code.tags) for code in found],
+        [code.demo for code in found],
+    ]
+
+
+def _naive(at: datetime) -> datetime:
+    return at.replace(tzinfo=None)

@@ -1,0 +1,121 @@
+"""Time ranges as people ask for them: a zone, a start, an end, and interval starts that survive daylight saving."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+Interval = Literal["15min", "hour", "day", "week", "month"]
+INTERVALS: Final[tuple[Interval, ...]] = ("15min", "hour", "day", "week", "month")
+MAX_POINTS: Final = 2_000
+
+
+class PeriodError(ValueError):
+    """A range or zone that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From ``start`` (included) to ``end`` (excluded), both aware; ``tz`` is the asker's zone."""
+
+    start: datetime
+    end: datetime
+    tz: ZoneInfo
+
+    def local(self, at: datetime) -> str:
+        return at.astimezone(self.tz).isoformat()
+
+
+def zone_for(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise PeriodError(
+            f"{name!r} is no time zone we know; use an IANA name such as Europe/Berlin or UTC."
+        ) from error
+
+
+def period_for(
+    start: str | None, end: str | None, tz: str = "UTC", *, now: datetime | None = None, days: int = 30
+) -> Period:
+    """Dates or times in ISO form; a date as the end includes that whole day. Without a start: the last ``days`` days."""
+    zone = zone_for(tz)
+    now = (now or datetime.now(UTC)).astimezone(zone)
+    until = _moment(end, zone, end_of_day=True) if end else _midnight(now + timedelta(days=1), zone)
+    since = _moment(start, zone) if start else _midnight(until.astimezone(zone) - timedelta(days=days), zone)
+    if since >= until:
+        raise PeriodError(
+            f"the range starts at {since.isoformat()}, not before its end {until.isoformat()}; swap them."
+        )
+    if until - since > timedelta(days=366 * 20):
+        raise PeriodError("the range is longer than twenty years; choose a shorter one.")
+    return Period(since, until, zone)
+
+
+def interval_for(period: Period) -> Interval:
+    """What gives a readable number of points."""
+    length = period.end - period.start
+    if length <= timedelta(hours=6):
+        return "15min"
+    if length <= timedelta(days=4):
+        return "hour"
+    if length <= timedelta(days=120):
+        return "day"
+    return "week" if length <= timedelta(days=800) else "month"
+
+
+def interval_starts(period: Period, interval: Interval) -> list[datetime]:
+    """Aware UTC starts covering the period, in order. Raises PeriodError when there would be too many."""
+    local = period.start.astimezone(period.tz)
+    starts: list[datetime] = []
+    current = _floor(local, interval, period.tz)
+    while current < period.end:
+        starts.append(current)
+        if len(starts) > MAX_POINTS:
+            raise PeriodError(
+                f"{interval} points over this range are more than {MAX_POINTS}; choose a longer interval."
+            )
+        current = _next(current, interval, period.tz)
+    return starts
+
+
+def _moment(text: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime:
+    try:
+        at = datetime.fromisoformat(text.strip().replace(" ", "+"))
+    except ValueError as error:
+        raise PeriodError(f"{text!r} is no date or time; write 2026-11-21 or 2026-11-21T14:30:00+01:00.") from error
+    if len(text.strip()) <= 10 and end_of_day:
+        at += timedelta(days=1)
+    return (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
+
+
+def _midnight(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _floor(local: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
+    if interval in ("15min", "hour"):
+        minute = local.minute // 15 * 15 if interval == "15min" else 0
+        # fold is kept by replace: the second 01:30 of an autumn night floors to the second 01:00.
+        return local.replace(minute=minute, second=0, microsecond=0).astimezone(UTC)
+    day = local.date()
+    if interval == "week":
+        day -= timedelta(days=day.weekday())
+    elif interval == "month":
+        day = day.replace(day=1)
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def _next(current: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
+    if interval == "15min":
+        return current + timedelta(minutes=15)
+    if interval == "hour":
+        return _floor((current + timedelta(hours=1)).astimezone(zone), "hour", zone)
+    day = current.astimezone(zone).date()
+    if interval == "day":
+        day += timedelta(days=1)
+    elif interval == "week":
+        day += timedelta(days=7)
+    else:
+        day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -1,0 +1,71 @@
+"""The scan store's tables. Times are UTC; there is no primary key on scans, the journal mark is what prevents doubles."""
+
+from typing import Final
+
+# name -> (type in the store, type in the batch file)
+COLUMNS: Final[dict[str, tuple[str, str]]] = {
+    "id": ("VARCHAR", "VARCHAR"),
+    "scanned_at": ("TIMESTAMP", "BIGINT"),
+    "code_id": ("BIGINT", "BIGINT"),
+    "version": ("INTEGER", "INTEGER"),
+    "rule": ("VARCHAR", "VARCHAR"),
+    "variant": ("VARCHAR", "VARCHAR"),
+    "counted": ("BOOLEAN", "BOOLEAN"),
+    "uncounted_reason": ("VARCHAR", "VARCHAR"),
+    "bot_reason": ("VARCHAR", "VARCHAR"),
+    "datacenter": ("BOOLEAN", "BOOLEAN"),
+    "relay": ("BOOLEAN", "BOOLEAN"),
+    "device": ("VARCHAR", "VARCHAR"),
+    "os": ("VARCHAR", "VARCHAR"),
+    "os_version": ("VARCHAR", "VARCHAR"),
+    "browser": ("VARCHAR", "VARCHAR"),
+    "browser_version": ("VARCHAR", "VARCHAR"),
+    "app": ("VARCHAR", "VARCHAR"),
+    "country": ("VARCHAR", "VARCHAR"),
+    "region": ("VARCHAR", "VARCHAR"),
+    "city": ("VARCHAR", "VARCHAR"),
+    "latitude": ("FLOAT", "FLOAT"),  # rounded to 0.1 degree
+    "longitude": ("FLOAT", "FLOAT"),
+    "asn": ("BIGINT", "BIGINT"),
+    "network": ("VARCHAR", "VARCHAR"),
+    "referrer": ("VARCHAR", "VARCHAR"),  # origin + path
+    "referrer_host": ("VARCHAR", "VARCHAR"),
+    "language": ("VARCHAR", "VARCHAR"),
+    "query": ("VARCHAR", "JSON"),  # JSON object of the kept parameters, NULL when there are none
+    "gpc": ("BOOLEAN", "BOOLEAN"),
+    "visitor": ("UBIGINT", "UBIGINT"),  # NULL with Sec-GPC
+    "host": ("VARCHAR", "VARCHAR"),
+    "demo": ("BOOLEAN", "BOOLEAN"),
+    "prefix": ("VARCHAR", "VARCHAR"),  # NULL unless [privacy] keep_prefix_days says so
+    "run": ("VARCHAR", ""),  # which run of which journal writer: for the recount
+}
+
+CREATE: Final = (
+    "CREATE TABLE IF NOT EXISTS store_version (version INTEGER)",
+    "CREATE TABLE IF NOT EXISTS scans (" + ", ".join(f'"{name}" {kinds[0]}' for name, kinds in COLUMNS.items()) + ")",
+    "CREATE TABLE IF NOT EXISTS journal_marks (segment VARCHAR PRIMARY KEY, run VARCHAR, next_offset BIGINT, scans BIGINT, "
+    "corrupt BIGINT, torn_bytes BIGINT, done BOOLEAN)",
+    # The last stats record of each run, beside what had really been read when it came.
+    "CREATE TABLE IF NOT EXISTS accounting (run VARCHAR PRIMARY KEY, stated_at TIMESTAMP, answered BIGINT, recorded BIGINT, "
+    "pending BIGINT, lost BIGINT, lost_reasons VARCHAR, counters VARCHAR, seen_scans BIGINT, seen_corrupt BIGINT)",
+    "CREATE TABLE IF NOT EXISTS quarantine (segment VARCHAR, at_offset BIGINT, line VARCHAR)",
+    # Dimensions, fed from the control database's change feed.
+    "CREATE TABLE IF NOT EXISTS codes (code_id BIGINT PRIMARY KEY, code VARCHAR, short_url VARCHAR, name VARCHAR, "
+    "tags VARCHAR[], demo BOOLEAN)",
+    "CREATE TABLE IF NOT EXISTS versions (code_id BIGINT, number INTEGER, destination VARCHAR, made_at TIMESTAMP, who VARCHAR, "
+    "PRIMARY KEY (code_id, number))",
+    "CREATE TABLE IF NOT EXISTS dimension_mark (seq BIGINT)",
+)
+
+_FILE_COLUMNS: Final = {
+    ("at_us" if name == "scanned_at" else name): kinds[1] for name, kinds in COLUMNS.items() if kinds[1]
+}
+_VALUES: Final = {"scanned_at": "make_timestamp(at_us)", "query": "nullif(query::VARCHAR, '{}')", "run": "?"}
+
+INSERT_BATCH: Final = (
+    "INSERT INTO scans SELECT "
+    + ", ".join(_VALUES.get(name, f'"{name}"') for name in COLUMNS)
+    + " FROM read_json($1, format = 'newline_delimited', columns = {"
+    + ", ".join(f"'{name}': '{kind}'" for name, kind in _FILE_COLUMNS.items())
+    + "})"
+).replace("?", "$2")
