@@ -1,0 +1,45 @@
+"""Sent forms: reading them, and whether they come from our own page (CSRF)."""
+
+import hmac
+import secrets
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from dashboard.access import Forbidden, Identity, check_csrf
+
+FORM_COOKIE: Final = "waymark_form"  # guards the forms before anybody is signed in
+MAX_FIELDS: Final = 30
+_STALE: Final = "the form was open too long or comes from another site; load the page again and repeat it."
+
+
+async def read_form(request: Request, identity: Identity | None = None) -> dict[str, str]:
+    """Text fields by name. Raises Forbidden unless the form carries the session's (or the form cookie's) token."""
+    origin = request.headers.get("origin")
+    if origin not in (None, "null") and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+        raise Forbidden(_STALE)
+    data: FormData = await request.form(max_files=0, max_fields=MAX_FIELDS)
+    fields = {name: value for name, value in data.items() if isinstance(value, str)}
+    if identity is not None:
+        check_csrf(identity, fields.get("csrf", ""))
+    else:
+        _check_form_cookie(request, fields.get("csrf", ""))
+    return fields
+
+
+def form_token(request: Request) -> str:
+    return request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
+
+
+def keep_form_token(response: Response, token: str, *, secure: bool) -> Response:
+    response.set_cookie(FORM_COOKIE, token, max_age=3600, httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+def _check_form_cookie(request: Request, sent: str) -> None:
+    known = request.cookies.get(FORM_COOKIE, "")
+    if not known or not hmac.compare_digest(sent.encode(), known.encode()):
+        raise Forbidden(_STALE)

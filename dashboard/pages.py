@@ -1,0 +1,456 @@
+"""The dashboard's pages: who may see them, what they ask of the reports, which forms they take."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from analytics.periods import Period as ReportPeriod
+from analytics.reports import Bots, Filter
+from codes.alphabet import CodeError
+from codes.codes import (
+    Code,
+    NewCode,
+    codes_by_id,
+    create_code,
+    find_code,
+    list_code_ids,
+    list_codes,
+    list_versions,
+    retarget,
+    undo,
+    update_code,
+)
+from codes.destinations import DestinationError
+from codes.domains import list_domains
+from codes.errors import Conflict, NotFound
+from dashboard import periods, signing
+from dashboard.access import Forbidden, Identity, TheParts, find_identity
+from dashboard.accounts import AccountError, Role
+from dashboard.api.codes import code_out, version_out
+from dashboard.formats import moment
+from dashboard.forms import read_form
+from dashboard.limits import FailureLimit
+from dashboard.parts import Parts
+from dashboard.problems import STATUS, problem_for
+from dashboard.rendering import DEFAULT_BUILD_FOLDER
+from dashboard.show import find_assets, show, theme_of, world_map
+from dashboard.views import (
+    BOTS,
+    CODE_COLUMNS,
+    DocsPage,
+    FilterView,
+    Form,
+    NewCodePage,
+    PlaceDatabaseView,
+    PlacesPage,
+    TokensPage,
+    TokenView,
+    code_page,
+    code_path,
+    code_view,
+    codes_page,
+    error_page,
+    overview_page,
+    version_view,
+)
+from geo.status import DatabaseStatus, status
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_SIZE: Final = 50
+LIVE_ROWS: Final = 20
+SUGGESTED_CODES: Final = 200
+CARDS: Final = ("timeseries", "devices", "hours", "regions", "referrers", "networks")
+
+
+class SignInFirst(Exception):  # noqa: N818
+    """A page was asked for by nobody we know: to the login, and back afterwards."""
+
+
+def add_pages(app: FastAPI) -> None:
+    app.state.failures = FailureLimit()
+    app.include_router(signing.router)
+    app.include_router(router)
+    if DEFAULT_BUILD_FOLDER.is_dir():
+        app.mount("/static", HashedFiles(directory=DEFAULT_BUILD_FOLDER))
+    app.add_exception_handler(SignInFirst, _to_login)
+    for kind in (NotFound, Conflict, Forbidden, HTTPException):
+        app.add_exception_handler(kind, _problem_or_page)
+
+
+class HashedFiles(StaticFiles):
+    """The name changes with the content, so a browser may keep it for ever."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        return await super().get_response(path, scope)
+
+
+def signed_in(role: Role) -> Any:
+    async def dependency(request: Request, parts: TheParts) -> Identity:
+        identity = await find_identity(request, parts)
+        if identity is None or identity.way != "session":
+            raise SignInFirst
+        if not identity.may(role):
+            raise Forbidden(f"Your role is {identity.role}; this page needs {role}. An owner can change that.")
+        return identity
+
+    return Depends(dependency)
+
+
+Reader = Annotated[Identity, signed_in("viewer")]
+Writer = Annotated[Identity, signed_in("editor")]
+Keeper = Annotated[Identity, signed_in("owner")]
+
+
+@router.get("/")
+async def overview(request: Request, who: Reader, parts: TheParts) -> Response:
+    now = datetime.now(UTC)
+    async with parts.database.reading() as connection:
+        known, total = await list_codes(connection, sort="updated", limit=SUGGESTED_CODES)
+    chosen = _filter_view(request, now, tuple((code.code, code.name) for code in known))
+    asked = await _asked(parts, chosen)
+    figures = await _figures(parts, chosen, asked, now)
+    live = await _latest(parts, chosen, asked)
+    live_path = "/api/v1/live" + (f"?{urlencode({'code': chosen.code})}" if chosen.code else "")
+    page = overview_page(
+        figures.reports, chosen, world_map(), live, live_path, now, any_codes=total > 0, **figures.asides
+    )
+    return show(request, page, who)
+
+
+@router.get("/codes")
+async def codes(request: Request, who: Reader, parts: TheParts) -> Response:
+    now, query = datetime.now(UTC), request.query_params
+    search = query.get("q", "").strip()[:200]
+    sort = query.get("sort", "created") if query.get("sort") in CODE_COLUMNS else "created"
+    order = "asc" if query.get("order") == "asc" else "desc"
+    page = int(query["page"]) if query.get("page", "").isdecimal() and int(query["page"][:6]) > 0 else 1
+    zone = _zone(request)
+    month = Filter(ReportPeriod(now - timedelta(days=30), now + timedelta(seconds=1), zone))
+    scans = await parts.reports.scans_by_code(month)
+    found, total = await _page_of_codes(parts, search, sort, order == "desc", page, scans)
+    shown = [code_view({**_json(code), "scans": scans.get(code.id, 0)}, zone, now) for code in found]
+    view = codes_page(shown, total, search=search, sort=sort, order=order, page=page, page_size=PAGE_SIZE)
+    return show(request, view, who)
+
+
+@router.get("/codes/new")
+async def new_code(request: Request, who: Writer, parts: TheParts) -> Response:
+    return show(request, NewCodePage(await _domain_names(parts), Form()), who)
+
+
+@router.post("/codes")
+async def add_code(request: Request, who: Writer, parts: TheParts) -> Response:
+    fields = await read_form(request, who)
+    new = NewCode(
+        destination=fields.get("destination", "").strip(),
+        slug=fields.get("slug", "").strip() or None,
+        domain=fields.get("domain") or None,
+        name=fields.get("name", "")[:200],
+        tags=_tags(fields.get("tags", "")),
+    )
+    try:
+        code = await create_code(parts.database, new, who=who.name, policy=parts.settings.policy)
+    except (DestinationError, CodeError, Conflict, NotFound) as error:
+        names: dict[type[Exception], str] = {DestinationError: "destination", CodeError: "slug", Conflict: "slug"}
+        form = Form(fields, {names.get(type(error), ""): _sentence(error)})
+        return show(request, NewCodePage(await _domain_names(parts), form), who, status=422)
+    return RedirectResponse(code_path(code.code), 303)
+
+
+@router.get("/codes/{text}")
+async def code(text: str, request: Request, who: Reader, parts: TheParts) -> Response:
+    return await _code_page(text, request, who, parts)
+
+
+@router.post("/codes/{text}/retarget")
+async def retarget_code(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
+    fields = await read_form(request, who)
+    try:
+        await retarget(
+            parts.database,
+            text,
+            fields.get("destination", "").strip(),
+            who=who.name,
+            policy=parts.settings.policy,
+            reason=fields.get("reason", "")[:500],
+            expected_version=_whole(fields.get("version")),
+        )
+    except (DestinationError, Conflict) as error:
+        where = "destination" if isinstance(error, DestinationError) else ""
+        form = Form(fields, {where: _sentence(error)})
+        return await _code_page(text, request, who, parts, retarget_form=form, status=_status_of(error))
+    return RedirectResponse(code_path(text), 303)
+
+
+@router.post("/codes/{text}/undo")
+async def undo_code(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
+    fields = await read_form(request, who)
+    try:
+        await undo(parts.database, text, who=who.name, expected_version=_whole(fields.get("version")))
+    except Conflict as error:
+        form = Form({}, {"": _sentence(error)})
+        return await _code_page(text, request, who, parts, retarget_form=form, status=409)
+    return RedirectResponse(code_path(text), 303)
+
+
+@router.post("/codes/{text}/edit")
+async def edit_code(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
+    fields = await read_form(request, who)
+    try:
+        tags = _tags(fields.get("tags", ""))
+        await update_code(parts.database, text, who=who.name, name=fields.get("name", "")[:200], tags=tags)
+    except CodeError as error:
+        form = Form(fields, {"tags": _sentence(error)})
+        return await _code_page(text, request, who, parts, edit_form=form, status=422)
+    return RedirectResponse(code_path(text), 303)
+
+
+@router.get("/tokens")
+async def tokens(request: Request, who: Keeper, parts: TheParts) -> Response:
+    return await _tokens_page(request, who, parts)
+
+
+@router.post("/tokens")
+async def add_token(request: Request, who: Keeper, parts: TheParts) -> Response:
+    fields = await read_form(request, who)
+    name = fields.get("name", "")
+    try:
+        token = await parts.accounts.create_token(name, fields.get("role", "viewer"), who=who.name)
+    except (AccountError, Conflict) as error:
+        form = Form(fields, {"name": _sentence(error)})
+        return await _tokens_page(request, who, parts, form=form, status=_status_of(error))
+    return await _tokens_page(request, who, parts, created=(name.strip().lower(), token))
+
+
+@router.post("/tokens/{name}/revoke")
+async def revoke_token(name: str, request: Request, who: Keeper, parts: TheParts) -> Response:
+    await read_form(request, who)
+    await parts.accounts.revoke_token(name, who=who.name)
+    return RedirectResponse("/tokens", 303)
+
+
+@router.get("/places")
+async def places(request: Request, who: Reader, parts: TheParts) -> Response:
+    found = await asyncio.to_thread(status, parts.settings.data_dir / "geo")
+    attribution = tuple({"text": entry.text, "url": entry.url} for entry in parts.places.attributions())
+    return show(request, PlacesPage(tuple(_place_view(entry) for entry in found), attribution), who)
+
+
+@router.get("/docs")
+async def docs(request: Request, who: Reader) -> Response:
+    return show(request, DocsPage("/api/v1/openapi.json"), who)
+
+
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    assets = find_assets()
+    return RedirectResponse(assets.path("favicon.svg"), 308) if assets else Response(status_code=404)
+
+
+class _Figures:
+    """One page's reports and what stands beside them."""
+
+    def __init__(self, reports: Mapping[str, Any], previous: Mapping[str, int], bots: int) -> None:
+        self.reports = reports
+        self.asides: dict[str, Any] = {"previous": previous, "bots": bots}
+
+
+async def _figures(parts: Parts, chosen: FilterView, asked: Filter, now: datetime) -> _Figures:
+    answers = await asyncio.gather(*(getattr(parts.reports, name)(asked) for name in CARDS))
+    start, end = chosen.period.before(now)
+    before = Filter(ReportPeriod(start, end, chosen.zone), asked.code_ids, asked.tag, asked.bots)
+    only_bots = Filter(asked.period, asked.code_ids, asked.tag, "only")
+    previous, bots = await asyncio.gather(parts.reports.total(before), parts.reports.total(only_bots))
+    return _Figures(dict(zip(CARDS, answers, strict=True)), previous, bots["scans"])
+
+
+async def _latest(parts: Parts, chosen: FilterView, asked: Filter) -> list[dict[str, Any]]:
+    now = datetime.now(UTC)
+    recent = Filter(ReportPeriod(now - timedelta(days=30), now + timedelta(minutes=1), chosen.zone), asked.code_ids)
+    rows, _cursor = await parts.scans.list_scans(
+        Filter(recent.period, recent.code_ids, None, "include"), limit=LIVE_ROWS
+    )
+    return rows
+
+
+async def _asked(parts: Parts, chosen: FilterView) -> Filter:
+    """An unknown code in the filter matches nothing: the page says so in words."""
+    code_ids: tuple[int, ...] | None = None
+    if chosen.code:
+        async with parts.database.reading() as connection:
+            found = await find_code(connection, chosen.code)
+        code_ids = (found.id,) if found else ()
+    bots: Bots = "only" if chosen.bots == "only" else "include" if chosen.bots == "include" else "exclude"
+    return Filter(ReportPeriod(chosen.period.start, chosen.period.end, chosen.zone), code_ids, None, bots)
+
+
+def _filter_view(
+    request: Request,
+    now: datetime,
+    known: tuple[tuple[str, str], ...] = (),
+    *,
+    path: str = "/",
+    code: str | None = None,
+) -> FilterView:
+    query, zone = request.query_params, _zone(request)
+    period = periods.period_for(query.get("range"), query.get("from"), query.get("to"), zone, now)
+    bots = query.get("bots", "exclude")
+    chosen = code if code is not None else query.get("code", "").strip()[:256]
+    return FilterView(path, period, zone, bots if bots in BOTS else "exclude", chosen, known, by_code=code is None)
+
+
+def _zone(request: Request) -> Any:
+    return periods.zone_for(request.query_params.get("tz") or request.cookies.get("tz"))
+
+
+async def _code_page(
+    text: str,
+    request: Request,
+    who: Identity,
+    parts: Parts,
+    *,
+    retarget_form: Form | None = None,
+    edit_form: Form | None = None,
+    status: int = 200,
+) -> Response:
+    now = datetime.now(UTC)
+    async with parts.database.reading() as connection:
+        found = await find_code(connection, text)
+        if found is None:
+            raise NotFound(f"There is no code {text!r}. It may be mistyped; the list of codes has them all.")
+        history = await list_versions(connection, found.id)
+    chosen = _filter_view(request, now, path=code_path(found.code), code=found.code)
+    asked = Filter(ReportPeriod(chosen.period.start, chosen.period.end, chosen.zone), (found.id,), None, _bots(chosen))
+    figures = await _figures(parts, chosen, asked, now)
+    versions = [version_view(version_out(v).model_dump(), found.version, chosen.zone, now) for v in history]
+    page = code_page(
+        code_view(_json(found), chosen.zone, now),
+        versions,
+        {kind: f"/api/v1/codes/{found.code}/qr.{kind}" for kind in ("svg", "png", "pdf", "eps")},
+        figures.reports,
+        chosen,
+        world_map(),
+        await _latest(parts, chosen, asked),
+        f"/api/v1/live?{urlencode({'code': found.code})}",
+        now,
+        retarget=retarget_form,
+        edit=edit_form,
+        **figures.asides,
+    )
+    return show(request, page, who, status=status)
+
+
+def _bots(chosen: FilterView) -> Bots:
+    return "only" if chosen.bots == "only" else "include" if chosen.bots == "include" else "exclude"
+
+
+async def _page_of_codes(
+    parts: Parts, search: str, sort: str, descending: bool, page: int, scans: Mapping[int, int]
+) -> tuple[list[Code], int]:
+    offset = (page - 1) * PAGE_SIZE
+    async with parts.database.reading() as connection:
+        if sort != "scans":
+            return await list_codes(
+                connection, search=search, sort=sort, descending=descending, limit=PAGE_SIZE, offset=offset
+            )
+        ids = await list_code_ids(connection, search)
+        ids.sort(key=lambda code_id: (scans.get(code_id, 0), code_id), reverse=descending)
+        chosen = ids[offset : offset + PAGE_SIZE]
+        found = {code.id: code for code in await codes_by_id(connection, chosen)}
+        return [found[code_id] for code_id in chosen if code_id in found], len(ids)
+
+
+async def _tokens_page(
+    request: Request,
+    who: Identity,
+    parts: Parts,
+    *,
+    form: Form | None = None,
+    created: tuple[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    zone, now = _zone(request), datetime.now(UTC)
+    views = tuple(
+        TokenView(
+            id=token.name,
+            name=token.name,
+            role=token.role,
+            made=moment(token.created_at, zone, now),
+            used=moment(token.last_used_at, zone, now) if token.last_used_at else None,
+        )
+        for token in await parts.accounts.list_tokens()
+    )
+    return show(request, TokensPage(views, form or Form(), created), who, status=status)
+
+
+async def _domain_names(parts: Parts) -> tuple[str, ...]:
+    async with parts.database.reading() as connection:
+        return tuple(domain.host for domain in await list_domains(connection))
+
+
+def _json(code: Code) -> dict[str, Any]:
+    return code_out(code).model_dump()
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    return tuple(tag.strip() for tag in text.split(",") if tag.strip())
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:]
+
+
+def _status_of(error: Exception) -> int:
+    return next((STATUS[kind][0] for kind in type(error).__mro__ if kind in STATUS), 422)
+
+
+def _place_view(entry: DatabaseStatus) -> PlaceDatabaseView:
+    state = "broken" if entry.problem else "missing" if not entry.available else "old" if entry.stale else "ok"
+    source = ", ".join(part for part in (entry.provider, entry.licence) if part)
+    return PlaceDatabaseView(
+        kind=entry.title,
+        state=state,
+        source=source,
+        file=", ".join(entry.files),
+        built=entry.built_on.isoformat() if entry.built_on else "",
+        age_days=entry.age_days,
+        remedy=(f"{entry.problem} " if entry.problem else "") + (entry.remedy or ""),
+    )
+
+
+async def _to_login(request: Request, _error: Exception) -> Response:
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    following = "" if request.method != "GET" or target == "/" else f"?{urlencode({'next': target})}"
+    return RedirectResponse(f"/login{following}", 303)
+
+
+async def _problem_or_page(request: Request, error: Exception) -> Response:
+    """Programs get a problem document, people a page."""
+    if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return problem_for(error)
+    code = error.status_code if isinstance(error, HTTPException) else _status_of(error)
+    detail = "" if isinstance(error, HTTPException) else _sentence(error)
+    page = error_page(code, detail, theme_of(request))
+    response = show(request, page, status=code)
+    if isinstance(error, HTTPException):
+        response.headers.update(error.headers or {})
+    return response
