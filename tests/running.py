@@ -1,0 +1,155 @@
+"""A whole Waymark for tests: the real `waymark serve` in a folder of its own, on free ports, ended by pid."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx2
+
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/17.5 Mobile/15E148 Safari/604.1"
+)
+PIXEL = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Mobile Safari/537.36"
+)
+INSTAGRAM = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Mobile/15E148 Instagram 341.0.3.26.98 (iPhone14,5; iOS 17_5; en_US; en; scale=3.00; 1170x2532; 618023787)"
+)
+Found = TypeVar("Found")
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(found: Callable[[], Found | None], what: str, within_s: float = 30.0) -> Found:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        result = found()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"did not happen within {within_s:.0f} s: {what}")
+
+
+class Running:
+    """Use as a context manager. ``cli`` runs the real command line against it, ``get`` asks the API as local owner."""
+
+    def __init__(self, folder: Path, settings: str = "", *, workers: int = 1) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.public_port, self.private_port = free_port(), free_port()
+        self.config = folder / "config.toml"
+        self.config.write_text(
+            f"[public]\nport = {self.public_port}\nworkers = {workers}\n[private]\nport = {self.private_port}\n"
+            f'[data]\ndir = "data"\n{settings}'
+        )
+        self.process: subprocess.Popen[str] | None = None
+        self.log = folder / "serve.log"
+        self._said = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def short_url(self) -> str:
+        return f"http://localhost:{self.public_port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        return f"http://localhost:{self.private_port}"
+
+    def start(self) -> None:
+        self._said = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "waymark.cli", "serve", "--config", str(self.config)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        ready = wait_for(lambda: self._is_up() or self._has_ended(), f"the start; log:\n{self.log.read_text()}", 60)
+        assert ready == "up", self.log.read_text()
+
+    def stop(self) -> int:
+        """SIGTERM, as a service manager does it; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+    def child_pid(self, module: str) -> int | None:
+        """The pid of one of our own children, by the module it runs."""
+        assert self.process is not None
+        for pid in _children_of(self.process.pid):
+            if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                return pid
+        return None
+
+    def cli(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "waymark.cli", *words, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+        assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def cli_json(self, *words: str) -> Any:
+        return json.loads(self.cli(*words, "--json"))
+
+    def get(self, path: str, **query: Any) -> Any:
+        headers = {"Authorization": f"Bearer {(self.data / 'owner.token').read_text()}"}
+        url = f"http://127.0.0.1:{self.private_port}/api/v1{path}"
+        answer = httpx2.get(url, params=query, headers=headers, trust_env=False, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def all_scans(self, **query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.get("/scans", limit=1000, **query, **cursor)
+            found.extend(page["scans"])
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+    def scan(self, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
+        """One request on a connection of its own, as a phone makes it; header names with _ for -."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.public_port, timeout=10)) as connection:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            answer.read()
+            return answer
+
+    def _is_up(self) -> str | None:
+        return "up" if "Ctrl-C stops it" in self.log.read_text()[self._said :] else None
+
+    def _has_ended(self) -> str | None:
+        assert self.process is not None
+        return "ended" if self.process.poll() is not None else None
+
+
+def _children_of(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        yield from (int(child) for child in (task / "children").read_text().split())

@@ -1,0 +1,1 @@
+"""The commands, one module per noun. Heavy imports stand inside the functions: `waymark --help` is quick."""

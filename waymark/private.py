@@ -1,0 +1,136 @@
+"""The private process: ``python -m waymark.private --fd N [--config FILE]``; owns control database and scan store."""
+
+import argparse
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from analytics.dimensions import Dimensions
+from analytics.ingest import Ingest
+from analytics.live import LiveFeed
+from analytics.reports import Reports
+from analytics.scans import Scans
+from analytics.store import ScanStore, StoreError
+from codes.domains import ensure_default_domain
+from dashboard.accounts import Accounts
+from dashboard.app import create_private_app
+from dashboard.parts import Parts
+from database.changes import last_seq, prune_changes
+from database.engine import Database, DatabaseError
+from database.migrate import migrate
+from geo.places import Places
+from redirector.lookup import all_domains, all_routes
+from redirector.snapshot import write_snapshot
+from redirector.visitors import Visitors
+from waymark.config import Config, load_config
+from waymark.server import run_app, set_up_logging
+from waymark.upkeep import keep_house
+from waymark.wiring import database_url, private_settings, write_owner_token
+
+log = logging.getLogger(__name__)
+
+FOLLOW_S = 0.1
+SNAPSHOT_AFTER_S = 2.0
+
+
+def open_parts(config: Config, live: LiveFeed) -> Any:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Parts]:
+        data = config.data_dir
+        try:
+            database, store = await _open_stores(config)
+        except (DatabaseError, StoreError, SQLAlchemyError) as error:
+            log.critical("%s", getattr(error, "orig", None) or error)
+            raise
+        places = Places(data / "geo")
+        ingest = Ingest(
+            store,
+            data / "journal",
+            data / "geo",
+            keep_prefix=config.privacy.keep_prefix_days > 0,
+            on_rows=live.publish,
+        )
+        settings = private_settings(config, write_owner_token(data))
+        accounts, scans = Accounts(database), Scans(store)
+        reports = Reports(store, places)
+        parts = Parts(settings, database, store, accounts, reports, scans, live, ingest, places)
+        tasks = [
+            asyncio.create_task(ingest.run()),
+            asyncio.create_task(_follow(database, Dimensions(store, database), data)),
+            asyncio.create_task(keep_house(config, parts, Visitors(data / "visitor-salts.json"))),
+        ]
+        try:
+            yield parts
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            await _write_snapshot(database, data)
+            store.close()
+            await database.close()
+
+    return opened
+
+
+async def _open_stores(config: Config) -> tuple[Database, ScanStore]:
+    database = await Database.open(database_url(config))
+    await migrate(database)
+    async with database.transaction() as connection:
+        await ensure_default_domain(connection, config.short_url)
+    path = config.data_dir / "scans.duckdb"
+    return database, ScanStore.open(path, memory_mb=config.scans.memory_mb, threads=config.scans.threads)
+
+
+async def _follow(database: Database, dimensions: Dimensions, data: Path) -> None:
+    """Copies changes into the scan store and, once they have settled, into the route snapshot."""
+    loop = asyncio.get_running_loop()
+    snapshot_at: float | None = loop.time()
+    while True:
+        try:
+            if await dimensions.follow():
+                snapshot_at = loop.time() + SNAPSHOT_AFTER_S
+            if snapshot_at is not None and loop.time() >= snapshot_at:
+                snapshot_at = None
+                await _write_snapshot(database, data)
+                async with database.transaction() as connection:
+                    await prune_changes(connection)
+        except (SQLAlchemyError, OSError) as error:
+            log.error("following changes: %s", getattr(error, "orig", None) or error)
+            await asyncio.sleep(1)
+        await asyncio.sleep(FOLLOW_S)
+
+
+async def _write_snapshot(database: Database, data: Path) -> None:
+    try:
+        async with database.reading() as connection:
+            seq = await last_seq(connection)
+            domains, routes = await all_domains(connection), await all_routes(connection)
+        await asyncio.to_thread(write_snapshot, data / "routes.snapshot", seq, domains, routes)
+    except (SQLAlchemyError, OSError) as error:
+        log.error("the route snapshot was not written: %s", getattr(error, "orig", None) or error)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="waymark.private")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--config")
+    arguments = parser.parse_args()
+    set_up_logging("private")
+    os.nice(5)  # a report may wait, a scan may not
+    config = load_config(arguments.config)
+    live = LiveFeed()
+    settings = private_settings(config, "")
+    app = create_private_app(settings.version, settings.allowed_hosts, open_parts(config, live))
+    run_app(app, arguments.fd, on_stop=live.close)
+
+
+if __name__ == "__main__":
+    main()

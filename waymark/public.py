@@ -1,0 +1,27 @@
+"""One public worker: ``python -m waymark.public --fd N --worker N [--config FILE]``, started by the supervisor."""
+
+import argparse
+import gc
+
+from redirector.app import create_public_app
+from waymark.config import load_config
+from waymark.server import run_app, set_up_logging
+from waymark.wiring import public_settings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="waymark.public")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--worker", type=int, default=0)
+    parser.add_argument("--config")
+    arguments = parser.parse_args()
+    set_up_logging(f"public-{arguments.worker}")
+    config = load_config(arguments.config)
+    app = create_public_app(public_settings(config, arguments.worker))
+    gc.freeze()  # what start-up made lives for ever: collections need not walk it
+    tls = (config.public.tls_cert, config.public.tls_key) if config.public.tls_cert else None
+    run_app(app, arguments.fd, tls=tls)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Runs one app on an inherited listening socket until SIGTERM; shared by both processes."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+log = logging.getLogger(__name__)
+
+CERTIFICATE_EVERY_S: Final = 5.0
+
+
+class Server(uvicorn.Server):
+    """uvicorn with two additions: endless answers are told to end, and accepted connections are read before closing."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.config.ssl_certfile and self.config.ssl_keyfile:
+            files = (Path(self.config.ssl_certfile), Path(self.config.ssl_keyfile))
+            self._certificate_task = asyncio.create_task(self._follow_certificate(*files))
+
+    async def _follow_certificate(self, certificate: Path, key: Path) -> None:
+        """A renewed certificate is used from the next connection on; a half-written pair is tried again."""
+        known = _stamps(certificate, key)
+        while True:
+            await asyncio.sleep(CERTIFICATE_EVERY_S)
+            current = _stamps(certificate, key)
+            if current == known or self.config.ssl is None:
+                continue
+            try:
+                self.config.ssl.load_cert_chain(certificate, key)
+            except (OSError, ssl.SSLError) as error:
+                log.error("the renewed TLS certificate %s cannot be used yet: %s", certificate, error)
+            else:
+                known = current
+                log.info("TLS certificate %s reloaded", certificate)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._on_stop is not None:
+            self._on_stop()
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        await asyncio.sleep(0.1)  # lets requests on just accepted connections arrive: none is cut off
+        await super().shutdown(sockets=None)
+
+
+def _stamps(*paths: Path) -> list[int]:
+    return [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
+
+
+def run_app(
+    app: Any,
+    fd: int,
+    *,
+    on_stop: Callable[[], None] | None = None,
+    tls: tuple[str, str] | None = None,
+) -> None:
+    listener = socket.socket(fileno=fd)
+    config = uvicorn.Config(
+        app,
+        proxy_headers=False,  # our own walk over trusted proxies decides who the client is
+        server_header=False,
+        date_header=True,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+        backlog=4096,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
+    )
+    end_with_parent()
+    try:
+        Server(config, on_stop).run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+
+
+def set_up_logging(name: str) -> None:
+    level = os.environ.get("WAYMARK_LOG", "INFO").upper()
+    logging.basicConfig(
+        level=level if level in ("DEBUG", "INFO", "WARNING", "ERROR") else "INFO",
+        format=f"%(asctime)s {name} %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    for noisy in ("alembic", "httpx2", "httpcore2"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It repeats with a traceback what the apps log in one line, a refused start above all.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+
+
+def end_with_parent() -> None:
+    """Linux: a killed supervisor takes its children along, so that ports and locks are free for the next start."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
+    except (OSError, AttributeError):
+        logging.getLogger(__name__).debug("no parent-death signal on this system")
