@@ -1,25 +1,24 @@
-"""Codes and their versions: create, find, list, retarget, undo. Every change is a new, immutable version."""
+"""Codes and their versions: create, find, retarget, undo. Every change of the destination is a new, immutable version."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from codes.alphabet import CodeError, check_slug, fold, new_code
+from codes.alphabet import check_slug, fold, new_code
 from codes.destinations import DestinationPolicy, check_destination
-from codes.domains import get_domain
+from codes.domains import get_domain, list_domains
 from codes.errors import Conflict, NotFound
+from codes.names import clean_tags, is_plain, plain_text
 from database.changes import record_changes
 from database.engine import Database
 from database.schema import audit, code_tags, codes, domains, versions
 
-CAMPAIGN_LENGTH: Final = 10
 GENERATE_ATTEMPTS: Final = 5
-MAX_TAGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +65,41 @@ class NewCode:
     demo: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CodeChange:
+    """None leaves a field as it is. ``expected_version`` guards against overwriting somebody else's change."""
+
+    destination: str | None = None
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    printed: bool | None = None
+    reason: str = ""
+    expected_version: int | None = None
+
+
 async def create_code(
     database: Database, new: NewCode, *, who: str, policy: DestinationPolicy, at: datetime | None = None
 ) -> Code:
     """Raises CodeError, DestinationError, NotFound (domain) or Conflict (slug taken, also by a look-alike)."""
-    destination = check_destination(new.destination, policy)
     tags = clean_tags(new.tags)
     slug = check_slug(new.slug) if new.slug else None
     for _attempt in range(1 if slug else GENERATE_ATTEMPTS):
-        text = slug or new_code(CAMPAIGN_LENGTH)
+        text = slug or new_code()
         try:
             async with database.transaction() as connection:
+                destination = await _checked_destination(connection, new.destination, policy)
                 domain = await get_domain(connection, new.domain)
                 await _refuse_collision(connection, domain.id, domain.host, text)
                 values = _code_values(new, domain.id, text, who, at or datetime.now(UTC))
                 code_id = await _insert_code(connection, values, destination, tags)
                 await _write_audit(connection, who, "code.create", f"{domain.host}/{text}")
                 return await get_code_by_id(connection, code_id)
-        except (IntegrityError, Conflict):
+        except Conflict:
             if slug:
                 raise
+        except IntegrityError as error:  # PostgreSQL lets two writers get this far
+            if slug:
+                raise Conflict(f"the code {slug!r} was taken at this moment. Choose another slug.") from error
     raise Conflict("no free code was found in five tries; try again.")
 
 
@@ -94,14 +108,15 @@ async def find_code(connection: AsyncConnection, text: str, domain: str | None =
 
     Without a domain the default one is searched, then the others, so that codes printed under an older name are found.
     """
-    query = _code_query().order_by(domains.c.is_default.desc(), domains.c.id).limit(1)
+    if not is_plain(text) or not is_plain(domain or ""):
+        return None
+    exact, folded = codes.c.code == text, and_(codes.c.folded == fold(text), codes.c.legacy.is_(False))
+    order = (domains.c.is_default.desc(), domains.c.id, case((exact, 0), else_=1))
+    query = code_query().where(or_(exact, folded)).order_by(*order).limit(1)
     if domain is not None:
         query = query.where(domains.c.host == domain.lower())
-    row = (await connection.execute(query.where(codes.c.code == text))).first()
-    if row is None:
-        folded = query.where(codes.c.folded == fold(text), codes.c.legacy.is_(False))
-        row = (await connection.execute(folded)).first()
-    return (await _with_tags(connection, [row]))[0] if row else None
+    row = (await connection.execute(query)).first()
+    return (await with_tags(connection, [row]))[0] if row else None
 
 
 async def get_code(connection: AsyncConnection, text: str, domain: str | None = None) -> Code:
@@ -113,49 +128,16 @@ async def get_code(connection: AsyncConnection, text: str, domain: str | None = 
 
 
 async def get_code_by_id(connection: AsyncConnection, code_id: int) -> Code:
-    row = (await connection.execute(_code_query().where(codes.c.id == code_id))).first()
+    row = (await connection.execute(code_query().where(codes.c.id == code_id))).first()
     if row is None:
         raise NotFound(f"there is no code with id {code_id}.")
-    return (await _with_tags(connection, [row]))[0]
+    return (await with_tags(connection, [row]))[0]
 
 
 async def codes_by_id(connection: AsyncConnection, code_ids: Sequence[int]) -> list[Code]:
     """Those that exist, in no particular order."""
-    rows = await connection.execute(_code_query().where(codes.c.id.in_(code_ids)))
-    return await _with_tags(connection, rows.all())
-
-
-SORTS: Final[dict[str, Any]] = {
-    "created": codes.c.created_at,
-    "updated": codes.c.updated_at,
-    "code": codes.c.folded,
-    "name": func.lower(codes.c.name),
-    "destination": versions.c.destination,
-}
-
-
-async def list_codes(
-    connection: AsyncConnection,
-    *,
-    search: str = "",
-    sort: str = "created",
-    descending: bool = True,
-    limit: int = 50,
-    offset: int = 0,
-) -> tuple[list[Code], int]:
-    """A page of codes and how many match in all. ``search`` looks in code, name, tags and the destination in force."""
-    where = _search_clause(search)
-    order = SORTS[sort].desc() if descending else SORTS[sort].asc()
-    rows = await connection.execute(_code_query().where(where).order_by(order, codes.c.id).limit(limit).offset(offset))
-    counting = select(func.count()).select_from(_code_query().where(where).subquery())
-    total = (await connection.execute(counting)).scalar_one()
-    return await _with_tags(connection, rows.all()), int(total)
-
-
-async def list_code_ids(connection: AsyncConnection, search: str = "") -> list[int]:
-    """All that match, for an order that only the scan store knows."""
-    query = _code_query().where(_search_clause(search)).with_only_columns(codes.c.id, maintain_column_froms=True)
-    return list((await connection.execute(query)).scalars())
+    rows = await connection.execute(code_query().where(codes.c.id.in_(code_ids)))
+    return await with_tags(connection, rows.all())
 
 
 async def list_versions(connection: AsyncConnection, code_id: int) -> list[Version]:
@@ -164,6 +146,34 @@ async def list_versions(connection: AsyncConnection, code_id: int) -> list[Versi
         select(versions).where(versions.c.code_id == code_id).order_by(versions.c.number.desc())
     )
     return [_version(row) for row in rows]
+
+
+async def change_code(
+    database: Database,
+    text: str,
+    change: CodeChange,
+    *,
+    who: str,
+    policy: DestinationPolicy,
+    domain: str | None = None,
+    at: datetime | None = None,
+) -> Code:
+    """All of it or nothing. Another destination makes a new version; the same one does not.
+
+    Raises CodeError, DestinationError, NotFound, or Conflict when ``expected_version`` is no longer in force.
+    """
+    async with database.transaction() as connection:
+        code = await get_code(connection, text, domain)
+        _refuse_stale(code, change.expected_version)
+        if change.destination is not None:
+            checked = await _checked_destination(connection, change.destination, policy)
+            if checked != code.destination:
+                code = await _add_version(
+                    connection, code, Version(0, checked, "retarget", None, change.reason, _now(at), who)
+                )
+        if (change.name, change.tags, change.printed) != (None, None, None):
+            await _describe(connection, code, change, who)
+        return await get_code_by_id(connection, code.id)
 
 
 async def retarget(
@@ -178,14 +188,9 @@ async def retarget(
     expected_version: int | None = None,
     at: datetime | None = None,
 ) -> Code:
-    """A new version with another destination. Raises Conflict when ``expected_version`` is no longer in force."""
-    checked = check_destination(destination, policy)
-    async with database.transaction() as connection:
-        code = await get_code(connection, text, domain)
-        _refuse_stale(code, expected_version)
-        if checked == code.destination:
-            return code
-        return await _add_version(connection, code, Version(0, checked, "retarget", None, reason, _now(at), who))
+    """A new version with another destination; see change_code."""
+    change = CodeChange(destination, reason=reason, expected_version=expected_version)
+    return await change_code(database, text, change, who=who, policy=policy, domain=domain, at=at)
 
 
 async def undo(
@@ -210,33 +215,6 @@ async def undo(
         return await _add_version(connection, code, version)
 
 
-async def update_code(
-    database: Database,
-    text: str,
-    *,
-    who: str,
-    domain: str | None = None,
-    name: str | None = None,
-    tags: Iterable[str] | None = None,
-    printed: bool | None = None,
-) -> Code:
-    """Changes what a code is called, not where it points; None leaves a field as it is."""
-    async with database.transaction() as connection:
-        code = await get_code(connection, text, domain)
-        values: dict[str, Any] = {"updated_at": _now(None)}
-        if name is not None:
-            values["name"] = name.strip()
-        if printed is not None:
-            values["printed"] = printed
-        await connection.execute(update(codes).where(codes.c.id == code.id).values(values))
-        if tags is not None:
-            await connection.execute(delete(code_tags).where(code_tags.c.code_id == code.id))
-            await _insert_tags(connection, code.id, clean_tags(tags))
-        await record_changes(connection, "code", [code.id])
-        await _write_audit(connection, who, "code.update", f"{code.domain}/{code.code}")
-        return await get_code_by_id(connection, code.id)
-
-
 async def delete_demo_codes(database: Database) -> int:
     """Only demo codes are ever deleted: they were never printed."""
     async with database.transaction() as connection:
@@ -247,14 +225,6 @@ async def delete_demo_codes(database: Database) -> int:
             await connection.execute(delete(codes).where(codes.c.id.in_(ids)))
             await record_changes(connection, "code", ids)
         return len(ids)
-
-
-def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Trimmed, lower-case, unique, in order. Raises CodeError when there are too many or one is too long."""
-    cleaned = tuple(dict.fromkeys(tag.strip().lower() for tag in tags if tag.strip()))
-    if len(cleaned) > MAX_TAGS or any(len(tag) > 60 for tag in cleaned):
-        raise CodeError(f"a code takes up to {MAX_TAGS} tags of up to 60 characters each; use fewer or shorter ones.")
-    return cleaned
 
 
 def _refuse_stale(code: Code, expected_version: int | None) -> None:
@@ -269,13 +239,19 @@ def _now(at: datetime | None) -> datetime:
     return at or datetime.now(UTC)
 
 
+async def _checked_destination(connection: AsyncConnection, text: str, policy: DestinationPolicy) -> str:
+    """No loop through any of our short domains, those of old prints among them."""
+    own = frozenset(domain.host for domain in await list_domains(connection))
+    return check_destination(text, replace(policy, own_hosts=policy.own_hosts | own))
+
+
 def _origin(history: dict[int, Version], number: int) -> int:
     """The version a chain of undos leads back to."""
     restores = history[number].restores
     return number if restores is None else restores
 
 
-def _code_query() -> Select[Any]:
+def code_query() -> Select[Any]:
     return (
         select(codes, domains.c.host, domains.c.scheme, versions.c.destination)
         .join(domains, domains.c.id == codes.c.domain_id)
@@ -283,24 +259,7 @@ def _code_query() -> Select[Any]:
     )
 
 
-def _search_clause(search: str) -> Any:
-    words = search.lower().split()
-    clauses = []
-    for word in words:
-        pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        tagged = select(code_tags.c.code_id).where(code_tags.c.tag.like(pattern, escape="\\"))
-        clauses.append(
-            or_(
-                func.lower(codes.c.code).like(pattern, escape="\\"),
-                func.lower(codes.c.name).like(pattern, escape="\\"),
-                func.lower(versions.c.destination).like(pattern, escape="\\"),
-                codes.c.id.in_(tagged),
-            )
-        )
-    return and_(codes.c.archived_at.is_(None), *clauses)
-
-
-async def _with_tags(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Code]:
+async def with_tags(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Code]:
     ids = [row.id for row in rows]
     tags: dict[int, list[str]] = {}
     found = await connection.execute(
@@ -351,7 +310,7 @@ def _code_values(new: NewCode, domain_id: int, text: str, who: str, at: datetime
         "folded": fold(text),
         "legacy": False,
         "kind": "campaign",
-        "name": new.name.strip(),
+        "name": plain_text(new.name),
         "version": 1,
         "printed": False,
         "demo": new.demo,
@@ -370,6 +329,20 @@ async def _insert_code(
     await _insert_tags(connection, code_id, tags)
     await record_changes(connection, "code", [code_id])
     return code_id
+
+
+async def _describe(connection: AsyncConnection, code: Code, change: CodeChange, who: str) -> None:
+    values: dict[str, Any] = {"updated_at": _now(None)}
+    if change.name is not None:
+        values["name"] = plain_text(change.name)
+    if change.printed is not None:
+        values["printed"] = change.printed
+    await connection.execute(update(codes).where(codes.c.id == code.id).values(values))
+    if change.tags is not None:
+        await connection.execute(delete(code_tags).where(code_tags.c.code_id == code.id))
+        await _insert_tags(connection, code.id, clean_tags(change.tags))
+    await record_changes(connection, "code", [code.id])
+    await _write_audit(connection, who, "code.update", f"{code.domain}/{code.code}")
 
 
 async def _insert_tags(connection: AsyncConnection, code_id: int, tags: tuple[str, ...]) -> None:
@@ -400,7 +373,7 @@ def _version_values(code_id: int, version: Version) -> dict[str, Any]:
         "destination": version.destination,
         "action": version.action,
         "restores": version.restores,
-        "reason": version.reason.strip(),
+        "reason": plain_text(version.reason),
         "created_at": version.created_at,
         "created_by": version.created_by,
     }

@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.errors import NotFound
+from codes.hosts import parse_host, split_port
 from database.changes import record_changes
 from database.schema import domains
 
@@ -25,8 +26,7 @@ class Domain:
 
 async def ensure_default_domain(connection: AsyncConnection, base_url: str) -> Domain:
     """Makes the configured short address the default domain. Earlier ones stay: their codes are printed."""
-    parts = urlsplit(base_url)
-    host, scheme = parts.netloc.lower(), parts.scheme
+    scheme, host = _scheme_and_host(base_url)
     found = await find_domain(connection, host)
     if found and found.is_default and found.scheme == scheme:
         return found
@@ -65,3 +65,12 @@ async def get_domain(connection: AsyncConnection, host: str | None) -> Domain:
             return domain
     names = ", ".join(domain.host for domain in known) or "none yet"
     raise NotFound(f"no short domain {host!r} is set up here; known: {names}.")
+
+
+def _scheme_and_host(base_url: str) -> tuple[str, str]:
+    """The host in the one spelling that browsers send: lower-case A-labels, the port unless it is the scheme's own."""
+    parts = urlsplit(base_url)
+    name, port = split_port(parts.netloc)
+    host = parse_host(name).text
+    own_port = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, host if port in (None, own_port) else f"{host}:{port}"

@@ -43,7 +43,7 @@ def create_private_app(
     add_pages(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     _document_problems(app)
-    return Guard(app, allowed_hosts)
+    return Guard(app, allowed_hosts, MAX_BODY_BYTES)
 
 
 async def _health() -> Response:

@@ -1,9 +1,9 @@
 """Sent forms: reading them, and whether they come from our own page (CSRF)."""
 
 import hmac
+import re
 import secrets
 from typing import Final
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import FormData
@@ -13,13 +13,14 @@ from dashboard.access import Forbidden, Identity, check_csrf
 
 FORM_COOKIE: Final = "waymark_form"  # guards the forms before anybody is signed in
 MAX_FIELDS: Final = 30
+_FORM_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32}")
 _STALE: Final = "the form was open too long or comes from another site; load the page again and repeat it."
 
 
 async def read_form(request: Request, identity: Identity | None = None) -> dict[str, str]:
     """Text fields by name. Raises Forbidden unless the form carries the session's (or the form cookie's) token."""
-    origin = request.headers.get("origin")
-    if origin not in (None, "null") and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+    _, _, origin = request.headers.get("origin", "").partition("://")  # "null" under some privacy settings
+    if origin and origin.lower() != request.headers.get("host", "").lower():
         raise Forbidden(_STALE)
     data: FormData = await request.form(max_files=0, max_fields=MAX_FIELDS)
     fields = {name: value for name, value in data.items() if isinstance(value, str)}
@@ -31,7 +32,8 @@ async def read_form(request: Request, identity: Identity | None = None) -> dict[
 
 
 def form_token(request: Request) -> str:
-    return request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
+    known = request.cookies.get(FORM_COOKIE, "")
+    return known if _FORM_TOKEN.fullmatch(known) else secrets.token_urlsafe(24)
 
 
 def keep_form_token(response: Response, token: str, *, secure: bool) -> Response:

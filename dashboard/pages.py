@@ -10,27 +10,27 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from analytics.periods import Period as ReportPeriod
 from analytics.reports import Bots, Filter
 from codes.alphabet import CodeError
 from codes.codes import (
     Code,
+    CodeChange,
     NewCode,
+    change_code,
     codes_by_id,
     create_code,
     find_code,
-    list_code_ids,
-    list_codes,
     list_versions,
     retarget,
     undo,
-    update_code,
 )
 from codes.destinations import DestinationError
 from codes.domains import list_domains
 from codes.errors import Conflict, NotFound
+from codes.names import TagError
+from codes.search import list_code_ids, list_codes
 from dashboard import periods, signing
 from dashboard.access import Forbidden, Identity, TheParts, find_identity
 from dashboard.accounts import AccountError, Role
@@ -94,9 +94,6 @@ class HashedFiles(StaticFiles):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        return await super().get_response(path, scope)
-
 
 def signed_in(role: Role) -> Any:
     async def dependency(request: Request, parts: TheParts) -> Identity:
@@ -137,7 +134,7 @@ async def codes(request: Request, who: Reader, parts: TheParts) -> Response:
     search = query.get("q", "").strip()[:200]
     sort = query.get("sort", "created") if query.get("sort") in CODE_COLUMNS else "created"
     order = "asc" if query.get("order") == "asc" else "desc"
-    page = int(query["page"]) if query.get("page", "").isdecimal() and int(query["page"][:6]) > 0 else 1
+    page = max(1, _whole(query.get("page")) or 1)
     zone = _zone(request)
     month = Filter(ReportPeriod(now - timedelta(days=30), now + timedelta(seconds=1), zone))
     scans = await parts.reports.scans_by_code(month)
@@ -165,7 +162,12 @@ async def add_code(request: Request, who: Writer, parts: TheParts) -> Response:
     try:
         code = await create_code(parts.database, new, who=who.name, policy=parts.settings.policy)
     except (DestinationError, CodeError, Conflict, NotFound) as error:
-        names: dict[type[Exception], str] = {DestinationError: "destination", CodeError: "slug", Conflict: "slug"}
+        names: dict[type[Exception], str] = {
+            DestinationError: "destination",
+            CodeError: "slug",
+            Conflict: "slug",
+            TagError: "tags",
+        }
         form = Form(fields, {names.get(type(error), ""): _sentence(error)})
         return show(request, NewCodePage(await _domain_names(parts), form), who, status=422)
     return RedirectResponse(code_path(code.code), 303)
@@ -211,8 +213,8 @@ async def undo_code(text: str, request: Request, who: Writer, parts: TheParts) -
 async def edit_code(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
     fields = await read_form(request, who)
     try:
-        tags = _tags(fields.get("tags", ""))
-        await update_code(parts.database, text, who=who.name, name=fields.get("name", "")[:200], tags=tags)
+        change = CodeChange(name=fields.get("name", "")[:200], tags=_tags(fields.get("tags", "")))
+        await change_code(parts.database, text, change, who=who.name, policy=parts.settings.policy)
     except CodeError as error:
         form = Form(fields, {"tags": _sentence(error)})
         return await _code_page(text, request, who, parts, edit_form=form, status=422)
@@ -236,7 +238,7 @@ async def add_token(request: Request, who: Keeper, parts: TheParts) -> Response:
     return await _tokens_page(request, who, parts, created=(name.strip().lower(), token))
 
 
-@router.post("/tokens/{name}/revoke")
+@router.post("/tokens/{name:path}/revoke")
 async def revoke_token(name: str, request: Request, who: Keeper, parts: TheParts) -> Response:
     await read_form(request, who)
     await parts.accounts.revoke_token(name, who=who.name)
@@ -411,7 +413,7 @@ def _tags(text: str) -> tuple[str, ...]:
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
+    return int(text) if text and text.isdecimal() and len(text) < 10 else None
 
 
 def _sentence(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """Signing in and out, and the one-time pages for the first owner and for a new password."""
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,6 +14,7 @@ from dashboard.show import is_secure, peer_of, show, theme_of
 from dashboard.views import Form, LoginPage, PasswordPage, error_page
 
 router = APIRouter(include_in_schema=False)
+_USED_UP: Final = "It was used, replaced or is over an hour old. `waymark owner reset` on the server makes a new one."
 
 
 @router.get("/login")
@@ -38,9 +41,9 @@ async def log_in(request: Request, parts: TheParts) -> Response:
     if wait := limit.wait_s(*keys):
         form = Form({"email": email}, {"": f"Too many tries. Wait {int(wait // 60) + 1} minutes, then try again."})
         return _login_page(request, form, following, status=429)
+    limit.note_failure(*keys)  # before the slow check: a thousand tries at once are a thousand tries
     user = await parts.accounts.check_password(email, password)
     if user is None:
-        limit.note_failure(*keys)
         form = Form({"email": email}, {"": "E-mail and password do not fit together."})
         return _login_page(request, form, following, status=401)
     limit.forget(*keys)
@@ -125,7 +128,7 @@ def _password_page(request: Request, token: str, kind: str, form: Form | None = 
 
 
 def _used_up(request: Request) -> Response:
-    return show(request, error_page(410, theme=theme_of(request)), status=410)
+    return show(request, error_page(410, _USED_UP, theme_of(request)), status=410)
 
 
 def _own_path(path: str) -> str:

@@ -83,10 +83,14 @@ def _engine_options(dialect: str) -> dict[str, Any]:
     return {"pool_size": 5, "max_overflow": 5, "pool_timeout": 10, "pool_pre_ping": True}
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _try_sqlite(engine: AsyncEngine) -> None:
     """Reads the file's head without aiosqlite, whose thread outlives a failed connect and may miss its event loop."""
-    arguments, options = engine.dialect.create_connect_args(engine.url)
-    with closing(sqlite3.connect(*arguments, **options)) as connection:
+    [name], options = engine.dialect.create_connect_args(engine.url)
+    with closing(sqlite3.connect(name, uri=bool(options.get("uri")))) as connection:
         connection.execute("PRAGMA schema_version")
 
 
@@ -96,6 +100,8 @@ def _prepare_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: sqlite3.Connection, _record: object) -> None:
         dbapi_connection.isolation_level = None
+        # SQLite's own lower() knows ASCII only: a search for "café" would miss "CAFÉ".
+        dbapi_connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = dbapi_connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         if not read_only:

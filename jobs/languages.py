@@ -42,6 +42,6 @@ def _ranges(header: str) -> list[tuple[str, float]]:
 
 def _quality(text: str) -> float:
     try:
-        return min(max(float(text), 0.0), 1.0)
+        return min(max(0.0, float(text)), 1.0)  # in this order not-a-number becomes 0
     except ValueError:
         return 0.0

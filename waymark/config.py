@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
+
+_HOST_NAME: Final = re.compile(r"[^\s:/@?#\[\]]+|\[[0-9A-Fa-f:.]+\]")
 
 
 class ConfigError(Exception):
@@ -107,6 +110,14 @@ class Config:
         return (self.public.base_url or f"{scheme}://localhost:{self.public.port}").rstrip("/")
 
     @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """(certificate chain, key); relative paths count from the config file's folder, as the data folder does."""
+        if not self.public.tls_cert:
+            return None
+        base = self.source.parent if self.source else Path.cwd()
+        return base / Path(self.public.tls_cert).expanduser(), base / Path(self.public.tls_key).expanduser()
+
+    @property
     def dashboard_url(self) -> str:
         return (self.private.base_url or f"http://localhost:{self.private.port}").rstrip("/")
 
@@ -182,16 +193,32 @@ def check_config(config: Config) -> None:
             ) from None
     for key in ("public", "private"):
         url = getattr(config, key).base_url
-        parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/")):
+        if url and not _is_base_url(url):
             raise ConfigError(
                 f"[{key}] base_url {url!r} is no address: write scheme and host, such as https://w.example"
             )
+    for name in config.private.allowed_hosts:
+        if not _HOST_NAME.fullmatch(name):
+            raise ConfigError(
+                f"[private] allowed_hosts: {name!r} is no host name. Write the name alone, such as waymark.lan, "
+                "without https:// and without a port."
+            )
     if bool(config.public.tls_cert) != bool(config.public.tls_key):
         raise ConfigError("[public] tls_cert and tls_key belong together: set both or neither.")
-    for path in (config.public.tls_cert, config.public.tls_key):
-        if path and not Path(path).is_file():
-            raise ConfigError(f"[public] tls file {path} does not exist or cannot be read.")
+    for path in config.tls_files or ():
+        if not path.is_file():
+            raise ConfigError(f"[public] the TLS file {path} does not exist or cannot be read.")
+
+
+def _is_base_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = url.isprintable() and " " not in url and "@" not in parts.netloc and port != 0
+    rest = (parts.path.rstrip("/"), parts.query, parts.fragment)
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and rest == ("", "", "")
 
 
 def _check_numbers(config: Config) -> None:

@@ -2,25 +2,28 @@
 
 import errno
 import socket
+from contextlib import ExitStack
 
 from waymark.config import ConfigError
 
 
 def bound_socket(section: str, host: str, port: int) -> socket.socket:
     """Raises ConfigError with the remedy when the address cannot be used."""
-    try:
-        family, kind, proto, _name, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, proto)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(4096)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(_bind_problem(section, host, port, error)) from error
-    listener.setblocking(False)
-    listener.set_inheritable(True)
-    return listener
+    with ExitStack() as stack:
+        try:
+            family, kind, proto, _name, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = stack.enter_context(socket.socket(family, kind, proto))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(4096)
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise ConfigError(_bind_problem(section, host, port, error)) from error
+        listener.setblocking(False)
+        listener.set_inheritable(True)
+        stack.pop_all()
+        return listener
 
 
 def _bind_problem(section: str, host: str, port: int, error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Codes over the API: create, list, read, change, undo, history, QR symbols."""
 
 import asyncio
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,20 +11,22 @@ from starlette.responses import Response
 
 from codes.codes import (
     Code,
+    CodeChange,
     NewCode,
     Version,
+    change_code,
     create_code,
     get_code,
-    list_codes,
     list_versions,
-    retarget,
     undo,
-    update_code,
 )
-from codes.qr import QrStyle, media_type, render
+from codes.qr import FORMATS, QrStyle, media_type, render
+from codes.search import list_codes
 from dashboard.access import Editor, TheParts, Viewer
 
 router = APIRouter(tags=["codes"])
+IMAGES: dict[str, dict[str, Any]] = {media_type(kind): {} for kind in FORMATS}
+_NOT_FILE_NAME = re.compile(r"[^A-Za-z0-9_-]")  # imported codes may hold anything
 
 Domain = Annotated[str | None, Query(description="Short domain; the default one when left out.")]
 
@@ -40,7 +43,7 @@ class CodeIn(BaseModel):
     tags: list[str] = Field([], max_length=20)
 
 
-class CodeChange(BaseModel):
+class CodeChangeIn(BaseModel):
     """Left-out fields stay. ``version``, when given, must be the one in force: it guards against lost updates."""
 
     model_config = ConfigDict(extra="forbid")
@@ -68,6 +71,7 @@ class CodeOut(BaseModel):
     name: str
     tags: list[str]
     printed: bool
+    legacy: bool
     demo: bool
     created_at: datetime
     created_by: str
@@ -126,23 +130,17 @@ async def show_code(code: str, _who: Viewer, parts: TheParts, domain: Domain = N
 
 
 @router.patch("/codes/{code}")
-async def change_code(code: str, body: CodeChange, who: Editor, parts: TheParts, domain: Domain = None) -> CodeOut:
-    changed: Code | None = None
-    if body.destination is not None:
-        changed = await retarget(
-            parts.database,
-            code,
-            body.destination,
-            who=who.name,
-            policy=parts.settings.policy,
-            domain=domain,
-            reason=body.reason,
-            expected_version=body.version,
-        )
-    if changed is None or any(field is not None for field in (body.name, body.tags, body.printed)):
-        changed = await update_code(
-            parts.database, code, who=who.name, domain=domain, name=body.name, tags=body.tags, printed=body.printed
-        )
+async def patch_code(code: str, body: CodeChangeIn, who: Editor, parts: TheParts, domain: Domain = None) -> CodeOut:
+    """Everything that is sent changes, or, when one part of it cannot, nothing does."""
+    change = CodeChange(
+        destination=body.destination,
+        name=body.name,
+        tags=None if body.tags is None else tuple(body.tags),
+        printed=body.printed,
+        reason=body.reason,
+        expected_version=body.version,
+    )
+    changed = await change_code(parts.database, code, change, who=who.name, policy=parts.settings.policy, domain=domain)
     return code_out(changed)
 
 
@@ -164,7 +162,7 @@ async def undo_code(
     return code_out(await undo(parts.database, code, who=who.name, domain=domain, reason=reason))
 
 
-@router.get("/codes/{code}/qr.{kind}", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
+@router.get("/codes/{code}/qr.{kind}", response_class=Response, responses={200: {"content": IMAGES}})
 async def code_qr(
     code: str,
     kind: Literal["svg", "png", "pdf", "eps"],
@@ -185,7 +183,7 @@ async def code_qr(
     image = await asyncio.to_thread(render, found.short_url, kind, style, legacy=found.legacy)
     shown = "inline" if request.query_params.get("download") is None else "attachment"
     headers = {
-        "Content-Disposition": f'{shown}; filename="{found.code}.{kind}"',
+        "Content-Disposition": f'{shown}; filename="{_NOT_FILE_NAME.sub("_", found.code)}.{kind}"',
         "Cache-Control": "private, max-age=3600",
         "Content-Security-Policy": "default-src 'none'; style-src 'none'; sandbox",
     }

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from analytics.demo import add_demo, remove_demo
 from fastapi import APIRouter
 
+from analytics.demo import add_demo, remove_demo
 from dashboard.access import Owner, TheParts
 
 router = APIRouter(prefix="/demo", tags=["demo"])

@@ -34,7 +34,8 @@ async def accounting(_who: Viewer, parts: TheParts) -> dict[str, Any]:
     ``exact`` is answered = recorded + pending + lost, and recorded = scans found + corrupt lines found.
     """
     rows = await parts.store.query(
-        "SELECT run, stated_at, answered, recorded, pending, lost, lost_reasons, seen_scans, seen_corrupt FROM accounting ORDER BY stated_at"
+        "SELECT run, stated_at, answered, recorded, pending, lost, lost_reasons, seen_scans, seen_corrupt "
+        "FROM accounting ORDER BY stated_at"
     )
     runs = []
     for run, at, answered, recorded, pending, lost, reasons, seen, corrupt in rows:

@@ -45,7 +45,7 @@ async def get_tokens(_who: Owner, parts: TheParts) -> dict[str, list[TokenOut]]:
     return {"tokens": [token_out(token) for token in await parts.accounts.list_tokens()]}
 
 
-@router.delete("/{name}", status_code=204, response_class=Response)
+@router.delete("/{name:path}", status_code=204, response_class=Response)
 async def revoke_token(name: str, who: Owner, parts: TheParts) -> None:
     await parts.accounts.revoke_token(name, who=who.name)
 
