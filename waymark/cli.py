@@ -12,6 +12,7 @@ import typer
 
 from waymark import __version__
 from waymark.commands import code, demo, geo, owner, token
+from waymark.commands.bench import bench
 from waymark.commands.doctor import doctor
 from waymark.commands.serve import serve
 from waymark.config import ConfigError
@@ -40,6 +41,7 @@ app.add_typer(owner.app, name="owner")
 app.add_typer(geo.app, name="geo")
 command(app, "doctor")(doctor)
 app.add_typer(demo.app, name="demo")
+command(app, "bench")(bench)
 
 
 def _print_version(context: typer.Context, wanted: bool) -> None:
@@ -72,20 +74,20 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer exits by itself only when it meets the broken pipe first
         _forget_stdout()
         return 141  # as if ended by SIGPIPE: whoever read us has seen enough
     except Exception as error:
         if os.environ.get("WAYMARK_DEBUG"):
             raise
-        message, failure = _explained(error)
+        message, failure = explained(error)
         if message:
             out.error(message, failure)
         return failure
     return int(exit_code or 0)
 
 
-def _explained(error: Exception) -> tuple[str, ExitCode]:
+def explained(error: Exception) -> tuple[str, ExitCode]:
     match error:
         case CommandError():
             return str(error), error.exit_code

@@ -85,6 +85,9 @@ class Client:
         start = "Check WAYMARK_URL, and that `waymark serve` runs there."
         return cls(url or config.local_api_url, token, who="the token in WAYMARK_TOKEN", start=start)
 
+    def close(self) -> None:
+        self._http.close()
+
     def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
         return self._ask("GET", path, parameters=parameters).json()
 

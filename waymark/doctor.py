@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from waymark.checks import Check, fail, files, machine, network, stores, warn
+from waymark.checks import Check, fail, files, machine, network, stores
 from waymark.checks.network import Answer, Asked
-from waymark.client import Client
 from waymark.config import Config, ConfigError, load_config
 from waymark.lock import is_locked
 from waymark.output import CommandError
@@ -39,12 +38,10 @@ def _network(config: Config, asked: Asked) -> Iterator[Check]:
     public, private = network.find_public(config), network.find_private(config)
     yield from _guarded("public port", lambda: network.check_port(config, public))
     yield from _guarded("private port", lambda: network.check_port(config, private))
-    yield from _guarded("service", lambda: network.check_sides(public, private))
-    runs = private.answer is Answer.OURS
-    if not runs and is_locked(config.data_dir):
-        says = "a process holds the data folder, but the private side does not answer at its port."
-        yield warn("service", says, "It may be starting, or run with another config file: name that one with --config.")
-    yield from _guarded("scan store", lambda: stores.check_scan_store(config, Client.local(config) if runs else None))
+    locked = is_locked(config.data_dir)
+    yield from _guarded("service", lambda: network.check_sides(public, private, locked=locked))
+    running = private.answer is Answer.OURS
+    yield from _guarded("scan store", lambda: stores.check_scan_store(config, running=running))
     yield from _guarded("proxy", lambda: network.check_proxy(config))
     yield from _guarded("client address", lambda: network.check_client_address(config, asked))
 

@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 from typing import Any, Final, Literal, TextIO
 
@@ -54,7 +54,7 @@ class Output:
     def document(self, document: Any) -> None:
         """JSON, whatever was asked for."""
         ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=ascii_only, default=str) + "\n")
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=ascii_only, default=_json_value) + "\n")
 
     def text(self, document: Any, text: str) -> None:
         """The text alone, unchanged, so that a script can take it."""
@@ -150,6 +150,10 @@ def fitted_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], room
         widths[i] = min(widths[i], share)
         left -= widths[i]
     return widths
+
+
+def _json_value(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)  # a datetime is a date too
 
 
 def _natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:

@@ -3,8 +3,9 @@
 import inspect
 import os
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, Self
 
 import typer
 
@@ -37,6 +38,13 @@ class Session:
     def __init__(self, config_file: str | None = None, *, as_json: bool = False) -> None:
         self.config_file = config_file
         self.out = Output(as_json=as_json)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     @cached_property
     def config(self) -> Config:
@@ -46,14 +54,14 @@ class Session:
     def client(self) -> "Client":
         from waymark.client import Client
 
-        return Client.for_user(self.config, os.environ)
+        return self._open.enter_context(closing(Client.for_user(self.config, os.environ)))
 
     @cached_property
     def local_client(self) -> "Client":
         """The owner of this machine, whatever the environment says."""
         from waymark.client import Client
 
-        return Client.local(self.config)
+        return self._open.enter_context(closing(Client.local(self.config)))
 
 
 def command(
@@ -70,8 +78,8 @@ def command(
         @wraps(function)
         def run(context: typer.Context, config_file: str | None, as_json: bool, **arguments: Any) -> int | None:
             outer: Session = context.obj
-            session = Session(config_file or outer.config_file, as_json=as_json or outer.out.as_json)
-            return function(session, **arguments)  # type: ignore[call-arg]
+            with Session(config_file or outer.config_file, as_json=as_json or outer.out.as_json) as session:
+                return function(session, **arguments)  # type: ignore[call-arg]
 
         # Typer reads the signature: the function's own parameters, the Session replaced by the shared options.
         own = list(inspect.signature(function).parameters.values())[1:]

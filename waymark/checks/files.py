@@ -79,9 +79,9 @@ def check_room(folder: Path) -> Iterator[Check]:
 
 
 def check_tls(config: Config, now: datetime | None = None) -> Iterator[Check]:
-    certificate, key = Path(config.public.tls_cert), Path(config.public.tls_key)
-    if not config.public.tls_cert:
+    if config.tls_files is None:
         return
+    certificate, key = config.tls_files
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
         ends_at = expiry(certificate)

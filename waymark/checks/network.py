@@ -94,21 +94,24 @@ def check_port(config: Config, side: Side) -> Iterator[Check]:
             yield ok(topic, f"{side.where}, free")
 
 
-def check_sides(public: Side, private: Side) -> Iterator[Check]:
+def check_sides(public: Side, private: Side, *, locked: bool) -> Iterator[Check]:
     """Running or stopped as a whole, and whether the public side can do all its work."""
+    topic = "service"
     running = [side for side in (public, private) if side.answer is Answer.OURS]
-    if not running:
-        yield ok("service", "stopped; `waymark serve` starts it")
-        return
-    if len(running) == 1:
+    if locked and private not in running:
+        says = f"a process holds the data folder, but no private side answers at {private.where}."
+        yield warn(topic, says, "It may be starting, or run with another config file: name that one with --config.")
+    elif not running:
+        yield ok(topic, "stopped; `waymark serve` starts it")
+    elif len(running) == 1:
         missing = private if running[0] is public else public
         says = f"the {running[0].name} side runs, the {missing.name} side does not."
-        yield warn("service", says, f"Start it: `waymark serve --only {missing.name}`.")
+        yield warn(topic, says, f"Start it: `waymark serve --only {missing.name}`.")
     else:
-        yield ok("service", "running, both sides")
+        yield ok(topic, "running, both sides")
     if public.facts and not public.facts.get("ready"):
         told = ", ".join(f"{name} {value}" for name, value in public.facts.items() if name != "ready")
-        yield warn("service", f"the public side is not ready: {told}.", "Look again in a moment; its log says more.")
+        yield warn(topic, f"the public side is not ready: {told}.", "Look again in a moment; its log says more.")
 
 
 def check_proxy(config: Config) -> Iterator[Check]:

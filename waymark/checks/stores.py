@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from database.engine import Database, DatabaseError
 from database.migrate import newest_revision, schema_revision
@@ -26,16 +28,20 @@ def check_control_database(config: Config) -> Iterator[Check]:
         yield ok("control database", "not there yet; the first `waymark serve` makes it")
         return
     try:
-        yield from asyncio.run(_control_database(config))
+        yield from asyncio.run(control_database(config))
     except DatabaseError as error:
         yield fail("control database", str(error))
+    except DBAPIError as error:
+        remedy = "Stop Waymark, keep a copy of the database, and restore a backup."
+        yield fail("control database", f"it cannot be read: {error.orig}.", remedy)
 
 
-def check_scan_store(config: Config, client: Client | None) -> Iterator[Check]:
-    """``client`` when the private side runs: it alone may open the file then."""
+def check_scan_store(config: Config, *, running: bool) -> Iterator[Check]:
+    """While the private side runs, it alone may open the file: it is asked."""
     path = config.data_dir / "scans.duckdb"
-    if client is not None:
-        yield from _asked_store(client)
+    if running:
+        with closing(Client.local(config)) as client:
+            yield from _asked_store(client)
     elif path.exists():
         yield from _opened_store(path)
     else:
@@ -55,37 +61,39 @@ def check_places(config: Config) -> Iterator[Check]:
             yield (warn if entry.stale else ok)(entry.title, says, *([entry.remedy] if entry.stale else []))
 
 
-async def _control_database(config: Config) -> list[Check]:
+async def control_database(config: Config) -> list[Check]:
+    """Damage first: whatever else is asked of a damaged database may fail."""
     database = await Database.open(read_only_database_url(config), read_only=True)
     topic = "control database"
     try:
+        problem = await _sqlite_problem(database, topic) if database.dialect == "sqlite" else None
+        if problem is not None and problem.state == "fail":
+            return [problem]
         found, newest = await schema_revision(database), await newest_revision()
+        checks = [problem] if problem else []
         if found is None:
-            return [warn(topic, "it is empty.", "The next `waymark serve` sets it up.")]
-        checks = []
-        if database.dialect == "sqlite":
-            checks += await _sqlite_checks(database, topic)
+            return [*checks, warn(topic, "it is empty.", "The next `waymark serve` sets it up.")]
         if found != newest:
             says = f"its schema is {found}, this Waymark's {newest}."
-            checks.append(warn(topic, says, "The next `waymark serve` brings an older one up to date; back up first."))
-            return checks
-        checks += await _owner_check(database)
-        return checks or [ok(topic, f"{database.dialect}, schema {found}")]
+            remedy = "The next `waymark serve` brings an older one up to date; a newer one needs a newer Waymark."
+            return [*checks, warn(topic, says, remedy)]
+        kind = "SQLite in WAL mode, sound" if database.dialect == "sqlite" else "PostgreSQL"
+        return [*(checks or [ok(topic, f"{kind}, schema {found}")]), *await _owner_check(database)]
     finally:
         await database.close()
 
 
-async def _sqlite_checks(database: Database, topic: str) -> list[Check]:
+async def _sqlite_problem(database: Database, topic: str) -> Check | None:
     async with database.reading() as connection:
         said = (await connection.execute(text("PRAGMA quick_check(3)"))).scalars().all()
         mode = (await connection.execute(text("PRAGMA journal_mode"))).scalar()
     if list(said) != ["ok"]:
         remedy = "Stop Waymark, keep a copy of waymark.db with its -wal file, and restore a backup."
-        return [fail(topic, f"it is damaged: {'; '.join(map(str, said))}.", remedy)]
+        return fail(topic, f"it is damaged: {'; '.join(map(str, said))}.", remedy)
     if mode != "wal":
         says = f"its journal mode is {mode}, not WAL: a writer makes scans of new codes wait."
-        return [warn(topic, says, "Move it to a local disk; the next `waymark serve` switches the mode.")]
-    return [ok(topic, f"sound, WAL mode, schema {await schema_revision(database)}")]
+        return warn(topic, says, "Move it to a local disk; the next `waymark serve` switches the mode.")
+    return None
 
 
 async def _owner_check(database: Database) -> list[Check]:
@@ -154,11 +162,13 @@ def accounting_checks(runs: list[dict[str, Any]]) -> Iterator[Check]:
             f"{run['pending']:,}; found in its journal: {run['seen_scans']:,}, and {run['seen_corrupt']:,} damaged lines."
         )
         yield fail("accounting", says, "Segments were changed or removed by hand; look for them in a backup.")
+    waiting = sum(run["pending"] for run in runs)
+    if waiting:
+        says = f"{waiting:,} scans wait in memory because the disk refuses them."
+        yield warn("accounting", says, "Make room, or look at the disk, before anything is restarted.")
     if lost or corrupt:
         says = f"{lost:,} scans could not be recorded and {corrupt:,} lines were damaged, of {answered:,} answered."
         yield warn("accounting", says, "They are counted as lost; a full or failing disk is the usual cause.")
-    elif not wrong:
-        yield ok(
-            "accounting",
-            f"exact: {answered:,} answered, {found:,} found, in {len(runs)} run{'' if len(runs) == 1 else 's'}",
-        )
+    if not (wrong or waiting or lost or corrupt):
+        plural = "" if len(runs) == 1 else "s"
+        yield ok("accounting", f"exact: {answered:,} answered, {found:,} found, in {len(runs)} run{plural}")

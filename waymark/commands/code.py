@@ -162,11 +162,15 @@ def qr(
 
 def _address(text: str, domain: str | None) -> tuple[str, dict[str, str | None]]:
     """Path and parameters of a code; a whole short URL names its domain too."""
+    given = text
     if "://" in text:
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            parts = urlsplit("")
         text, domain = parts.path.strip("/"), domain or parts.netloc
     if not text or "/" in text or text in (".", ".."):
-        raise CommandError(f"{text!r} is no code: write it as it is printed, such as SPRING-26.", ExitCode.USAGE)
+        raise CommandError(f"{given!r} is no code: write it as it is printed, such as SPRING-26.", ExitCode.USAGE)
     return f"/codes/{quote(text, safe='')}", {"domain": domain}
 
 

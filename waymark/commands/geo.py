@@ -1,6 +1,7 @@
 """`waymark geo`: the place databases, fetched and looked at on this machine; no running service is needed."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +15,6 @@ from waymark.output import Column, CommandError
 from waymark.session import Session, command
 
 if TYPE_CHECKING:
-    from geo.databases import Edition
     from geo.refresh import Report
 
 app = typer.Typer(no_args_is_help=True, help="Where scans come from: fetch place databases, see which there are.")
@@ -113,7 +113,7 @@ def _ensure(session: Session) -> None:
 
 
 def _show(session: Session, report: "Report") -> None:
-    document = {"installed": [_document(entry.edition) for entry in report.installed], "problems": report.problems}
+    document = {"installed": [asdict(entry.edition) for entry in report.installed], "problems": report.problems}
     columns = [
         Column("Kind"),
         Column("Provider"),
@@ -136,10 +136,6 @@ def _show(session: Session, report: "Report") -> None:
         session.out.warning(problem)
 
 
-def _document(edition: "Edition") -> dict[str, Any]:
-    return asdict(edition)
-
-
 def _account() -> Any:
     from geo.refresh import MAXMIND_ACCOUNT_VARIABLE, MAXMIND_KEY_VARIABLE, MaxMindAccount
 
@@ -150,8 +146,6 @@ def _account() -> Any:
 @contextmanager
 def _progress(session: Session, folder: Path, source: str) -> Iterator[None]:
     """On a terminal: how many MB have arrived. A city database has over a hundred."""
-    import sys
-
     if session.out.as_json or not sys.stderr.isatty():
         yield
         return

@@ -12,11 +12,6 @@ from waymark.session import Session, command
 app = typer.Typer(no_args_is_help=True, help="Get into the dashboard when nobody can.")
 
 
-@app.callback()
-def owner() -> None:
-    """Get into the dashboard when nobody can."""
-
-
 @command(app, "reset")
 def reset(session: Session) -> None:
     """Print a one-time link that creates the first owner, or sets the owner's password anew."""
@@ -43,11 +38,14 @@ def reset(session: Session) -> None:
 async def _new_link(config: Config) -> dict[str, Any]:
     """The caller holds the data folder's lock."""
     from dashboard.accounts import LINK_LIFE, Accounts
-    from database.engine import Database
+    from database.engine import Database, DatabaseError
     from database.migrate import migrate
     from waymark.wiring import database_url
 
-    database = await Database.open(database_url(config))
+    try:
+        database = await Database.open(database_url(config))
+    except DatabaseError as error:
+        raise CommandError(str(error)) from None
     try:
         await migrate(database)
         token, purpose = await Accounts(database).create_owner_link()
