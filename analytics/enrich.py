@@ -88,5 +88,8 @@ class Enricher:
 
 def _put_referrer(row: Row, referrer: str) -> None:
     row["referrer"] = referrer or None
-    host = urlsplit(referrer).hostname if referrer else None
+    try:
+        host = urlsplit(referrer).hostname if referrer else None
+    except ValueError:  # a damaged line may hold any text here
+        host = None
     row["referrer_host"] = host.removeprefix("www.") if host else None

@@ -22,6 +22,7 @@ POLL_S: Final = 0.02
 ANSWER_WITHIN_S: Final = 0.5
 REFRESH_PLACES_S: Final = 1.0
 LIVE_ROWS: Final = 100
+QUARANTINE_BYTES: Final = 4096  # of each corrupt line: enough to see what happened
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class EnrichmentProcess:
             "run": chunk.segment.run,
             "offset": chunk.offset,
             "scans": len(rows),
-            "corrupt": [[offset, line.decode(errors="replace")] for offset, line in chunk.corrupt],
+            "corrupt": [[offset, line[:QUARANTINE_BYTES].decode(errors="replace")] for offset, line in chunk.corrupt],
             "torn_bytes": chunk.torn_bytes,
             "done": chunk.done,
             "stats": [chunk.stats.at_us, chunk.stats.counters] if chunk.stats else None,
@@ -89,6 +90,8 @@ def main() -> None:
             write_frame(answers, process.answer(request["marks"], set(request["finished"])))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
+    except OSError as error:
+        sys.exit(f"enrichment: {error}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ class LiveFeed:
         try:
             while not self._closed:
                 try:
-                    row = await asyncio.wait_for(queue.get(), idle_s)
+                    async with asyncio.timeout(idle_s):
+                        row = await queue.get()
                 except TimeoutError:
                     yield None
                     continue

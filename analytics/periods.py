@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 Interval = Literal["15min", "hour", "day", "week", "month"]
 INTERVALS: Final[tuple[Interval, ...]] = ("15min", "hour", "day", "week", "month")
 MAX_POINTS: Final = 2_000
+# In the zone folder of many systems, but unknown to the scan store (or, "right", with leap seconds).
+_NOT_IANA: Final = ("localtime", "posix", "right/")
+_YEARS: Final = range(1970, 2200)
 
 
 class PeriodError(ValueError):
@@ -27,12 +30,13 @@ class Period:
 
 
 def zone_for(name: str) -> ZoneInfo:
+    refusal = PeriodError(f"{name[:60]!r} is no time zone we know; use an IANA name such as Europe/Berlin or UTC.")
+    if name.startswith(_NOT_IANA):
+        raise refusal
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise PeriodError(
-            f"{name!r} is no time zone we know; use an IANA name such as Europe/Berlin or UTC."
-        ) from error
+        raise refusal from error
 
 
 def period_for(
@@ -84,13 +88,15 @@ def _moment(text: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime:
         at = datetime.fromisoformat(text.strip().replace(" ", "+"))
     except ValueError as error:
         raise PeriodError(f"{text!r} is no date or time; write 2026-11-21 or 2026-11-21T14:30:00+01:00.") from error
+    if at.year not in _YEARS:
+        raise PeriodError(f"{text!r} is in the year {at.year}; write one between {_YEARS[0]} and {_YEARS[-1]}.")
     if len(text.strip()) <= 10 and end_of_day:
         at += timedelta(days=1)
     return (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
 
 
 def _midnight(at: datetime, zone: ZoneInfo) -> datetime:
-    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
 def _floor(local: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
@@ -110,7 +116,11 @@ def _next(current: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
     if interval == "15min":
         return current + timedelta(minutes=15)
     if interval == "hour":
-        return _floor((current + timedelta(hours=1)).astimezone(zone), "hour", zone)
+        following = _floor((current + timedelta(hours=1)).astimezone(zone), "hour", zone)
+        # Where the clock goes back by half an hour, that hour lasts ninety minutes.
+        return (
+            following if following > current else _floor((current + timedelta(hours=2)).astimezone(zone), "hour", zone)
+        )
     day = current.astimezone(zone).date()
     if interval == "day":
         day += timedelta(days=1)

@@ -29,6 +29,7 @@ class Scans:
         self, asked: Filter, *, counted_only: bool = False, cursor: str | None = None, limit: int = 100
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Newest first, and the cursor of the next page (None at the end). A cursor stays right while scans arrive."""
+        limit = min(limit, MAX_LIMIT)
         where, parameters = asked.where()
         if not counted_only:
             where = where.removeprefix("counted AND ")
@@ -39,7 +40,7 @@ class Scans:
         columns = ", ".join(f"scans.{name}" for name in _FIELDS)
         rows = await self._store.query(
             f"WITH page AS (SELECT * FROM scans WHERE {where} ORDER BY scanned_at DESC, id DESC "
-            f"LIMIT {min(limit, MAX_LIMIT) + 1}) "
+            f"LIMIT {limit + 1}) "
             f"SELECT {columns}, code, short_url, name, destination FROM page AS scans "
             "LEFT JOIN codes USING (code_id) "
             "LEFT JOIN versions ON versions.code_id = scans.code_id AND versions.number = scans.version "
@@ -59,9 +60,12 @@ class Scans:
             [ids],
         )
         known = {(code_id, number): joined for code_id, number, *joined in found}
+        # A version that the copies here do not have yet: its destination is unknown, its code is not.
+        known |= {(code_id, None): [*joined[:3], None] for code_id, _number, *joined in found}
         described = []
         for row in rows:
-            joined = known.get((row["code_id"], row["version"]), (None, None, None, None))
+            code_id = row["code_id"]
+            joined = known.get((code_id, row["version"])) or known.get((code_id, None)) or [None] * len(_JOINED)
             at = _EPOCH + timedelta(microseconds=row["at_us"])
             described.append(_to_json({**row, "scanned_at": at, **dict(zip(_JOINED, joined, strict=True))}))
         return described
@@ -92,6 +96,6 @@ def _cursor(row: tuple[Any, ...]) -> str:
 
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
     at_us, _, scan_id = cursor.partition("-")
-    if not (at_us.isdigit() and len(at_us) < 18 and scan_id):
+    if not (at_us.isascii() and at_us.isdigit() and len(at_us) < 18 and scan_id):
         raise CursorError(f"{cursor[:60]!r} is no cursor of this list; take the one from `next` in the answer before.")
     return _EPOCH + timedelta(microseconds=int(at_us)), scan_id

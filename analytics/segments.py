@@ -1,13 +1,17 @@
 """Reading the journal's segments: which there are, what of them is unread, whole lines only."""
 
 import gzip
+import logging
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from redirector.records import Scan, Stats, parse_line
+
+log = logging.getLogger(__name__)
 
 MAX_READ_BYTES: Final = 8 * 1024 * 1024
 _NAME = re.compile(
@@ -63,7 +67,10 @@ def _order(entry: tuple[tuple[int, int], re.Match[str], Path]) -> tuple[tuple[in
 
 def _segment(key: tuple[int, int], match: re.Match[str], path: Path, newest: tuple[int, int]) -> Segment:
     packed = match["packed"] is not None
-    size = 0 if packed else path.stat().st_size
+    try:
+        size = 0 if packed else path.stat().st_size
+    except FileNotFoundError:  # compressed since the folder was listed
+        size, packed = 0, True
     return Segment(
         match["name"], match["run"], match["series"], *key, size, closed=packed or key < newest, packed=packed
     )
@@ -90,20 +97,42 @@ def next_chunk(
 
 def read_chunk(folder: Path, segment: Segment, offset: int, max_lines: int) -> Chunk:
     path = folder / segment.name
-    with gzip.open(f"{path}.gz") if segment.packed else path.open("rb") as file:
-        file.seek(offset)
-        data = file.read(MAX_READ_BYTES)
-        at_end = not file.read(1)
+    data, at_end = _read_packed(Path(f"{path}.gz"), offset) if segment.packed else _read(path, offset)
     chunk = Chunk(segment, offset)
     whole = data.rfind(b"\n") + 1
-    lines = data[:whole].splitlines(keepends=True)[:max_lines]
+    lines = data[:whole].split(b"\n", max_lines)
+    lines.pop()  # what comes behind the last line end, or behind max_lines
+    if not whole and not at_end:  # no line is as long: damage, set aside piece by piece
+        whole = len(data)
+        chunk.corrupt.append((offset, data))
+        chunk.offset += whole
     for line in lines:
         _add_line(chunk, line)
-        chunk.offset += len(line)
+        chunk.offset += len(line) + 1
     if segment.closed and at_end and offset + whole == chunk.offset:
         chunk.torn_bytes = len(data) - whole
         chunk.done = True
     return chunk
+
+
+def _read(path: Path, offset: int) -> tuple[bytes, bool]:
+    """Up to MAX_READ_BYTES, and whether the file ends there."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(MAX_READ_BYTES), not file.read(1)
+
+
+def _read_packed(path: Path, offset: int) -> tuple[bytes, bool]:
+    """Of a damaged file, what can still be unpacked: the segments behind it must not wait for ever."""
+    data = bytearray()
+    try:
+        with gzip.open(path) as file:
+            file.seek(offset)
+            while len(data) <= MAX_READ_BYTES and (part := file.read1(MAX_READ_BYTES)):
+                data += part
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        log.error("journal segment %s is damaged, its rest is lost: %s", path, error)
+    return bytes(data[:MAX_READ_BYTES]), len(data) <= MAX_READ_BYTES
 
 
 def _add_line(chunk: Chunk, line: bytes) -> None:

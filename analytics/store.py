@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import duckdb
 import orjson
 
-from analytics.tables import COLUMNS, CREATE, INSERT_BATCH
+from analytics.tables import COLUMNS, CREATE, INSERT_BATCH, INSERT_QUARANTINE
 
 log = logging.getLogger(__name__)
 
@@ -32,27 +32,26 @@ class ScanStore:
         self._readers = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="reports")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="scan-writer")
         self._write_cursor = connection.cursor()
+        self._read_cursors: list[duckdb.DuckDBPyConnection] = []
         self._local = threading.local()
 
     @classmethod
     def open(cls, path: Path, *, memory_mb: int = 1024, threads: int = 2) -> Self:
         """Opens or creates the file. Raises StoreError when it is broken or another process holds it."""
         folder = path.parent / "ingest"
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(str(path), config=_options(folder, memory_mb, threads))
-            for setting in _hardening(folder):
-                connection.execute(setting)
-            connection.begin()
-            for statement in CREATE:
-                connection.execute(statement)
-            _check_version(connection, path)
-            connection.commit()
+        except (duckdb.Error, OSError) as error:
+            raise _not_opened(path, error) from error
+        try:
+            _prepare(connection, path, folder)
         except duckdb.Error as error:
-            raise StoreError(
-                f"the scan store {path} cannot be opened: {str(error).splitlines()[0]}. If another waymark is running on this "
-                "data folder, stop it. If the file is damaged, move it aside: it is rebuilt from the journal at the next start."
-            ) from error
+            connection.close()
+            raise _not_opened(path, error) from error
+        except StoreError:
+            connection.close()
+            raise
         return cls(connection, folder / "batch.ndjson")
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -75,12 +74,15 @@ class ScanStore:
     def close(self) -> None:
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._writer.shutdown(wait=True)
-        self._connection.close()
+        # The file is let go, and its log folded in, only with the last cursor.
+        for cursor in (*self._read_cursors, self._write_cursor, self._connection):
+            cursor.close()
 
     def _query(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         cursor = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._local.cursor = self._connection.cursor()
+            self._read_cursors.append(cursor)
         return cursor.execute(sql, parameters).fetchall()
 
     def _write(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
@@ -98,10 +100,9 @@ class ScanStore:
         statements: list[tuple[str, Sequence[Any]]] = []
         if batch["scans"]:
             statements.append((INSERT_BATCH, [str(self.batch_file), batch["run"]]))
-        statements.extend(
-            ("INSERT INTO quarantine VALUES (?, ?, ?)", [batch["segment"], offset, line])
-            for offset, line in batch["corrupt"]
-        )
+        if batch["corrupt"]:
+            offsets, lines = zip(*batch["corrupt"], strict=True)
+            statements.append((INSERT_QUARANTINE, [batch["segment"], list(offsets), list(lines)]))
         if batch["stats"]:
             statements.append(_accounting(batch))
         statements.append(
@@ -118,6 +119,24 @@ class ScanStore:
             )
         )
         self._write(statements)
+
+
+def _not_opened(path: Path, error: Exception) -> StoreError:
+    reason = str(error).splitlines()[0].rstrip(".!")
+    return StoreError(
+        f"the scan store {path} cannot be opened: {reason}. If another waymark is running on this "
+        "data folder, stop it. If the file is damaged, move it aside: it is rebuilt from the journal at the next start."
+    )
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> None:
+    for setting in _hardening(folder):
+        connection.execute(setting)
+    connection.begin()
+    for statement in CREATE:
+        connection.execute(statement)
+    _check_version(connection, path)
+    connection.commit()
 
 
 def _options(folder: Path, memory_mb: int, threads: int) -> dict[str, str | bool | int | float | list[str]]:

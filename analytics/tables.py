@@ -57,6 +57,8 @@ CREATE: Final = (
     "CREATE TABLE IF NOT EXISTS dimension_mark (seq BIGINT)",
 )
 
+INSERT_QUARANTINE: Final = "INSERT INTO quarantine SELECT ?, unnest(?), unnest(?)"
+
 _FILE_COLUMNS: Final = {
     ("at_us" if name == "scanned_at" else name): kinds[1] for name, kinds in COLUMNS.items() if kinds[1]
 }

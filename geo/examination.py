@@ -48,7 +48,7 @@ def examine(paths: Sequence[Path], origin: str) -> list[Contents]:
     folder = str(Path(__file__).parents[1])
     search_path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
     try:
-        done = subprocess.run(  # noqa: S603 (our own interpreter and module; the paths are arguments, not a shell line)
+        done = subprocess.run(
             [sys.executable, "-P", "-m", "geo.examination", *map(str, paths)],
             env={**os.environ, "PYTHONPATH": search_path},
             stdin=subprocess.DEVNULL,

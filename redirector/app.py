@@ -2,12 +2,9 @@
 
 import asyncio
 import logging
-import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypedDict
 from urllib.parse import quote
@@ -19,27 +16,19 @@ from starlette.routing import Route as PathRoute
 
 from codes.alphabet import reserved_reason, typed_candidates
 from jobs.languages import language_for
-from redirector.decision import Decision, decision_for
-from redirector.facts import (
-    ProxyTrust,
-    client_address,
-    cut_address,
-    first_language,
-    kept_query,
-    trimmed_agent,
-    trimmed_referrer,
-    uncounted_reason,
-)
+from redirector.decision import decision_for
+from redirector.facts import ProxyTrust, uncounted_reason
+from redirector.fast import Hot
 from redirector.journal import SEGMENT_AGE_S, WHOLE_ADDRESS_AGE_S, Durability, Journal, JournalError
 from redirector.lookup import Lookup, Unavailable
 from redirector.pages import PAGE_HEADERS, away_page, entry_page, unknown_page
-from redirector.records import Scan, scan_line
-from redirector.routes import Route
+from redirector.recorder import Recorder
 from redirector.visitors import Visitors
 
 log = logging.getLogger(__name__)
 
 MAX_CODE: Final = 256
+ANSWER_WITHIN_S: Final = 2.0
 NO_STORE: Final = {"Cache-Control": "private, no-store"}
 
 
@@ -60,48 +49,9 @@ class PublicSettings:
 
 
 class State(TypedDict):
-    recorder: "Recorder"
+    recorder: Recorder
     lookup: Lookup
-
-
-class Recorder:
-    """Turns one request to a known code into one journal line."""
-
-    def __init__(self, settings: PublicSettings, journal: Journal, visitors: Visitors) -> None:
-        self.journal = journal
-        self._settings = settings
-        self._visitors = visitors
-        self._tag = f"{secrets.randbits(24):06x}"
-        self._numbers = count(secrets.randbits(20))
-
-    async def record(self, request: Request[State], route: Route, decision: Decision) -> None:
-        self.journal.append_scan(scan_line(self._scan(request, route, decision)))
-        await self.journal.durable()
-
-    def _scan(self, request: Request[State], route: Route, decision: Decision) -> Scan:
-        headers, trust = request.headers, self._settings.trust
-        at_us = time.time_ns() // 1000
-        peer = request.client.host if request.client else ""
-        address = client_address(peer, headers.getlist(trust.header) if trust.networks else (), trust).address
-        user_agent = headers.get("user-agent", "")
-        gpc = headers.get("sec-gpc", "").strip() == "1"
-        return Scan(
-            id=f"{at_us // 1000:012x}{self._tag}{next(self._numbers) & 0xFFFFFF:06x}",
-            at_us=at_us,
-            code_id=route.code_id,
-            version=decision.version,
-            rule=decision.rule,
-            variant=decision.variant,
-            uncounted=uncounted_reason(request.method, headers),
-            address=address if self._settings.full_address and not gpc else cut_address(address),
-            user_agent=trimmed_agent(user_agent, gpc=gpc),
-            referrer=trimmed_referrer(headers.get("referer", "")),
-            language=first_language(headers.get("accept-language", "")),
-            query=kept_query(request.url.query, self._settings.query_keys),
-            gpc=gpc,
-            visitor="" if gpc else self._visitors.visitor_id(address, user_agent, at_us),
-            host=headers.get("host", "")[:260].lower(),
-        )
+    hot: Hot
 
 
 def create_public_app(settings: PublicSettings) -> Starlette:
@@ -129,14 +79,20 @@ def create_public_app(settings: PublicSettings) -> Starlette:
             asyncio.create_task(lookup.run()),
             asyncio.create_task(_keep_salts(visitors)),
         ]
+        # Connections wait in the socket's queue meanwhile: better than telling somebody to try again.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(lookup.can_answer.wait(), ANSWER_WITHIN_S)
         try:
-            yield {"recorder": Recorder(settings, journal, visitors), "lookup": lookup}
+            recorder = Recorder(
+                journal, visitors, settings.trust, settings.query_keys, full_address=settings.full_address
+            )
+            yield {"recorder": recorder, "lookup": lookup, "hot": Hot(lookup.table, recorder)}
         finally:
             for task in tasks:
                 task.cancel()
-            for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(ended, Exception):  # it died long ago: the journal is drained all the same
+                    log.error("public worker: %r", ended)
             journal.close()
             await lookup.close()
 
@@ -160,7 +116,22 @@ async def redirect(request: Request[State]) -> Response:
     if route is None:
         return _unknown(request, text)
     decision = decision_for(route)
-    await recorder.record(request, route, decision)
+    headers, trust = request.headers, recorder.trust
+    line = recorder.line(
+        route,
+        decision,
+        uncounted=uncounted_reason(request.method, headers),
+        peer=request.client.host if request.client else "",
+        forwarded=headers.getlist(trust.header) if trust.networks else (),
+        user_agent=headers.get("user-agent", ""),
+        referrer=headers.get("referer", ""),
+        accept_language=headers.get("accept-language", ""),
+        query_string=request.scope["query_string"].decode("latin-1"),
+        sec_gpc=headers.get("sec-gpc", ""),
+        host=headers.get("host", ""),
+    )
+    recorder.journal.append_scan(line)
+    await recorder.journal.durable()
     return Response(status_code=302, headers={"Location": decision.destination, **NO_STORE})
 
 

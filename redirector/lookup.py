@@ -34,6 +34,7 @@ class Lookup:
     def __init__(self, url: str, snapshot: Path) -> None:
         self.table = RouteTable()
         self.database_ok = False
+        self.can_answer = asyncio.Event()  # set once a known code can be found, in memory or in the database
         self._url = url
         self._snapshot = snapshot
         self._database: Database | None = None
@@ -68,7 +69,7 @@ class Lookup:
                         await self._load()
                     await asyncio.sleep(POLL_S)
             except (SQLAlchemyError, DatabaseError, OSError) as error:
-                if self.database_ok:
+                if self.database_ok and self.table.complete:  # before that it is only not there yet
                     log.warning("control database does not answer (%s); serving from memory", _reason(error))
                 await self.close()
             await asyncio.sleep(POLL_S)
@@ -89,6 +90,7 @@ class Lookup:
             self.table.put(route)
         self.table.seq = seq
         self.table.complete = True
+        self.can_answer.set()
         log.info("%d routes from the snapshot", len(self.table))
 
     async def _open(self) -> None:
@@ -101,6 +103,7 @@ class Lookup:
         async with self._database.reading() as connection:
             seq = await last_seq(connection)
             self.table.set_domains(await _domain_names(connection))
+            self.can_answer.set()
             seen = 0
             known: set[int] = set()
             while rows := await _routes_above(connection, seen):

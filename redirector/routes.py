@@ -35,6 +35,7 @@ class RouteTable:
     def __init__(self) -> None:
         self.complete = False
         self.seq = 0  # the change feed's position this table stands for
+        self.changes = 0  # rises whenever an answer given before may be wrong now
         self._by_key: dict[tuple[int, str], Route] = {}
         self._by_id: dict[int, tuple[int, str]] = {}
         self._hosts: dict[str, DomainName] = {}
@@ -51,6 +52,7 @@ class RouteTable:
 
     def set_domains(self, names: Iterable[DomainName]) -> None:
         known = list(names)
+        self.changes += 1
         self._hosts = {name.host: name for name in known}
         self._default = next((name for name in known if name.is_default), None)
 
@@ -66,6 +68,8 @@ class RouteTable:
         old = self._by_id.get(route.code_id)
         if old is not None and old != key:
             self.remove(route.code_id)
+        if route.legacy or self._by_key.get(key, route) != route:
+            self.changes += 1
         self._by_key[key] = route
         self._by_id[route.code_id] = key
         self._unknown.pop(key, None)
@@ -75,9 +79,11 @@ class RouteTable:
         held = self._by_key.get(key) if key else None
         if key and held and held.code_id == code_id:  # a demo code made anew has the key of the one before
             del self._by_key[key]
+            self.changes += 1
 
     def clear(self) -> None:
         self.complete = False
+        self.changes += 1
         self._by_key.clear()
         self._by_id.clear()
         self._unknown.clear()

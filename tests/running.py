@@ -96,11 +96,11 @@ class Running:
 
     def child_pid(self, module: str) -> int | None:
         """The pid of one of our own children, by the module it runs."""
+        return next(iter(self.child_pids(module)), None)
+
+    def child_pids(self, module: str) -> list[int]:
         assert self.process is not None
-        for pid in _children_of(self.process.pid):
-            if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
-                return pid
-        return None
+        return [pid for pid in _children_of(self.process.pid) if module in _command_of(pid)]
 
     def cli(self, *words: str, code: int = 0) -> str:
         done = subprocess.run(
@@ -153,3 +153,10 @@ class Running:
 def _children_of(pid: int) -> Iterator[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         yield from (int(child) for child in (task / "children").read_text().split())
+
+
+def _command_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:  # it ended just now
+        return []

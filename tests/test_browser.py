@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from tests.running import INSTAGRAM, IPHONE, Running
 
@@ -70,7 +70,7 @@ def waymark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser: Browser, waymark: Running) -> dict[str, Any]:
+def signed_in(browser: Browser, waymark: Running) -> StorageState:
     """The browser state of the owner, who was set up through the printed one-time link."""
     link = re.search(r"http://\S+/setup/\S+", waymark.log.read_text())
     assert link is not None
@@ -86,15 +86,15 @@ def signed_in(browser: Browser, waymark: Running) -> dict[str, Any]:
     expect(page.get_by_role("heading", name="No codes yet")).to_be_visible()
     page.goto(link.group())
     expect(page.get_by_role("heading", name="This address is used up")).to_be_visible()
-    state = dict(context.storage_state())
+    state = context.storage_state()
     context.close()
     return state
 
 
 def test_create_a_code_see_a_scan_arrive_retarget_and_undo(
-    browser: Browser, waymark: Running, signed_in: dict[str, Any]
+    browser: Browser, waymark: Running, signed_in: StorageState
 ) -> None:
-    context = browser.new_context(storage_state=signed_in)  # type: ignore[arg-type]
+    context = browser.new_context(storage_state=signed_in)
     page = watched(context)
     page.goto(f"{waymark.dashboard_url}/codes/new")
     page.get_by_label("Destination").fill("javascript:alert(1)")
@@ -126,7 +126,7 @@ def test_create_a_code_see_a_scan_arrive_retarget_and_undo(
     context.close()
 
 
-def test_signing_out_and_in_again(browser: Browser, waymark: Running, signed_in: dict[str, Any]) -> None:
+def test_signing_out_and_in_again(browser: Browser, waymark: Running, signed_in: StorageState) -> None:
     assert signed_in["cookies"]
     context = browser.new_context()
     page = watched(context)
@@ -147,7 +147,7 @@ def test_signing_out_and_in_again(browser: Browser, waymark: Running, signed_in:
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_every_page_full_of_data_is_accessible_in_every_look(
-    browser: Browser, waymark: Running, signed_in: dict[str, Any], look: str
+    browser: Browser, waymark: Running, signed_in: StorageState, look: str
 ) -> None:
     fill(waymark)
     context = browser.new_context(storage_state=signed_in, **LOOKS[look])

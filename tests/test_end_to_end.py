@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.geo_samples import flat, network, write_database
+from tests.postgres import PostgresServer
 from tests.running import INSTAGRAM, IPHONE, PIXEL, Running, wait_for
 
 PLACES = {
@@ -107,11 +108,11 @@ def test_kill_9_of_the_public_process_under_load_loses_and_doubles_nothing(wayma
         for client in clients:
             client.start()
         for goal in (300, 900):
-            wait_for(lambda goal=goal: len(acknowledged) > goal, f"{goal} acknowledged scans")
+            wait_for_more(acknowledged, goal)
             pid = waymark.child_pid("waymark.public")
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: len(acknowledged) > 1500, "scans after the last restart")
+        wait_for_more(acknowledged, 1500)
         stop.set()
         for client in clients:
             client.join(30)
@@ -144,6 +145,27 @@ def test_a_new_place_database_is_taken_up_without_a_restart(waymark: Running) ->
         wait_for(lambda: city() == "Garching", "the new place database in use")
 
 
+@pytest.mark.postgres
+def test_the_same_on_postgresql_with_two_workers(tmp_path: Path, postgres: PostgresServer) -> None:
+    settings = f'{TRUST_LOOPBACK}[database]\nurl = "{postgres.new_database()}"\n'
+    with Running(tmp_path, settings, workers=2) as waymark:
+        waymark.cli("code", "add", "https://example.com/one", "--slug", "shared")
+        for number in range(20):
+            waymark.scan(f"/shared?utm_content={number}", User_Agent=IPHONE, X_Forwarded_For="203.0.113.9")
+        wait_for(lambda: len(stored_ids(waymark, "shared")) == 20, "twenty scans")
+        assert sorted(map(int, stored_ids(waymark, "shared"))) == list(range(20))
+        assert waymark.get("/reports/summary")["total"] == {"scans": 20, "visitors": 1}
+        waymark.cli("code", "retarget", "shared", "https://example.com/two")
+
+        def everywhere() -> bool:
+            targets = {waymark.scan("/shared", method="HEAD").headers["Location"] for _ in range(12)}
+            return targets == {"https://example.com/two"}
+
+        wait_for(everywhere, "the retarget in both workers")
+        assert waymark.cli_json("doctor")
+        assert waymark.stop() == 0
+
+
 def install_places(waymark: Running) -> None:
     city = write_database(waymark.folder / "city.mmdb", PLACES, "Test-City")
     asn = write_database(
@@ -157,6 +179,10 @@ def install_places(waymark: Running) -> None:
     assert [entry["available"] for entry in status["databases"]] == [True, True]
 
 
+def wait_for_more(acknowledged: list[str], goal: int) -> None:
+    wait_for(lambda: len(acknowledged) > goal, f"{goal} acknowledged scans")
+
+
 def scan_until(waymark: Running, client: int, acknowledged: list[str], stop: threading.Event) -> None:
     """Each scan carries its own id; it counts as acknowledged once the whole answer was read."""
     for number in range(20_000):
@@ -168,5 +194,5 @@ def scan_until(waymark: Running, client: int, acknowledged: list[str], stop: thr
                 acknowledged.append(scan_id)
 
 
-def stored_ids(waymark: Running) -> list[str]:
-    return [scan["query"]["utm_content"] for scan in waymark.all_scans(code="load")]
+def stored_ids(waymark: Running, code: str = "load") -> list[str]:
+    return [scan["query"]["utm_content"] for scan in waymark.all_scans(code=code)]

@@ -1,4 +1,4 @@
-"""One public worker: ``python -m waymark.public --fd N --worker N [--config FILE]``, started by the supervisor."""
+"""One public worker: ``python -m waymark.public --fd N --worker N``, started by the supervisor."""
 
 import argparse
 import gc
@@ -14,13 +14,13 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--worker", type=int, default=0)
     parser.add_argument("--config")
+    parser.add_argument("--ready-fd", type=int)
     arguments = parser.parse_args()
     set_up_logging(f"public-{arguments.worker}")
     config = load_config(arguments.config)
     app = create_public_app(public_settings(config, arguments.worker))
     gc.freeze()  # what start-up made lives for ever: collections need not walk it
-    tls = (config.public.tls_cert, config.public.tls_key) if config.public.tls_cert else None
-    run_app(app, arguments.fd, tls=tls)
+    run_app(app, arguments.fd, fast=True, ready_fd=arguments.ready_fd, tls=config.tls_files)
 
 
 if __name__ == "__main__":

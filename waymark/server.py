@@ -13,23 +13,44 @@ from typing import Any, Final
 
 import uvicorn
 
+from redirector.fast import fast_protocol_with
+from redirector.listener import KEEP_ALIVE_S, Gate, protocol_with
+
 log = logging.getLogger(__name__)
 
 CERTIFICATE_EVERY_S: Final = 5.0
+SWEEP_EVERY_S: Final = 1.0
+UNREAD_FOR_MS: Final = 30_000
+DRAIN_S: Final = 0.5
 
 
 class Server(uvicorn.Server):
-    """uvicorn with two additions: endless answers are told to end, and accepted connections are read before closing."""
+    """uvicorn with some additions: endless answers are told to end, idle connections are swept, certificates renewed,
+    and accepted connections are read before closing.
+    """
 
-    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, gate: Gate, on_stop: Callable[[], None] | None, ready_fd: int | None = None
+    ) -> None:
         super().__init__(config)
+        self._gate = gate
         self._on_stop = on_stop
+        self._ready_fd = ready_fd
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._ready_fd is not None:
+            os.write(self._ready_fd, b"ready")
+            os.close(self._ready_fd)
+        self._sweep_task = asyncio.create_task(self._sweep())
         if self.config.ssl_certfile and self.config.ssl_keyfile:
             files = (Path(self.config.ssl_certfile), Path(self.config.ssl_keyfile))
             self._certificate_task = asyncio.create_task(self._follow_certificate(*files))
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            self._gate.sweep()
 
     async def _follow_certificate(self, certificate: Path, key: Path) -> None:
         """A renewed certificate is used from the next connection on; a half-written pair is tried again."""
@@ -57,7 +78,12 @@ class Server(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        await asyncio.sleep(0.1)  # lets requests on just accepted connections arrive: none is cut off
+        # Requests on their way are still read and answered, each answer the last of its connection: nobody is cut off.
+        self._gate.draining = True
+        for _step in range(int(DRAIN_S / 0.05)):
+            await asyncio.sleep(0.05)
+            if not self._gate.open:
+                break
         await super().shutdown(sockets=None)
 
 
@@ -69,10 +95,17 @@ def run_app(
     app: Any,
     fd: int,
     *,
+    fast: bool = False,
     on_stop: Callable[[], None] | None = None,
-    tls: tuple[str, str] | None = None,
+    ready_fd: int | None = None,
+    tls: tuple[Path, Path] | None = None,
 ) -> None:
+    """``fast``: known codes are answered by FastProtocol, which needs the public app's state."""
     listener = socket.socket(fileno=fd)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that reads no answer, or is gone, does not hold its connection
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_FOR_MS)
+    gate = Gate()
+    limited = protocol_with(gate)
     config = uvicorn.Config(
         app,
         proxy_headers=False,  # our own walk over trusted proxies decides who the client is
@@ -81,18 +114,18 @@ def run_app(
         access_log=False,
         log_config=None,
         lifespan="on",
-        http="httptools",
+        http=fast_protocol_with(gate, limited) if fast else limited,
         loop="uvloop",
         ws="none",
-        timeout_keep_alive=15,
+        timeout_keep_alive=int(KEEP_ALIVE_S),
         timeout_graceful_shutdown=10,
-        backlog=4096,
+        backlog=gate.backlog,
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
     )
     end_with_parent()
     try:
-        Server(config, on_stop).run(sockets=[listener])
+        Server(config, gate, on_stop, ready_fd).run(sockets=[listener])
     except KeyboardInterrupt:
         return
 

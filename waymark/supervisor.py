@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import socket
 from types import FrameType
@@ -27,8 +29,10 @@ POLL_S: Final = 0.1
 @dataclass(slots=True)
 class Child:
     name: str
-    command: list[str]
+    module: str
+    options: list[str]
     fd: int
+    worker: int | None = None  # which journal series a public worker writes
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     started_at: float = 0.0
@@ -36,8 +40,28 @@ class Child:
 
     def start(self) -> None:
         self.started_at = time.monotonic()
+        self.process = self.spawn()
+
+    def start_successor(self, worker: int) -> tuple["Child", int]:
+        """A second process of the same kind beside this one, and a pipe that says when it answers."""
+        successor = replace(self, worker=worker, process=None, failures=0, started_at=time.monotonic())
+        reading, writing = os.pipe()
+        try:
+            successor.process = successor.spawn(writing)
+        finally:
+            os.close(writing)
+        return successor, reading
+
+    def spawn(self, ready_fd: int | None = None) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", self.module, "--fd", str(self.fd), *self.options]
+        fds = [self.fd]
+        if self.worker is not None:
+            command += ["--worker", str(self.worker)]
+        if ready_fd is not None:
+            command += ["--ready-fd", str(ready_fd)]
+            fds.append(ready_fd)
         # Its own session: Ctrl-C reaches the supervisor alone, which ends the children in order.
-        self.process = subprocess.Popen(self.command, pass_fds=[self.fd], start_new_session=True)
+        return subprocess.Popen(command, pass_fds=fds, start_new_session=True)
 
     def ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
@@ -76,10 +100,12 @@ class Supervisor:
     def __init__(self, children: list[Child]) -> None:
         self._children = children
         self._stopping = False
+        self._reload_asked = False
 
     def run(self, config: Config, only: str | None) -> int:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGHUP, self._on_signal)
         for child in self._children:
             child.start()
         try:
@@ -91,13 +117,19 @@ class Supervisor:
                 announce(config, only)
             while not self._stopping:
                 self._restart_dead()
+                if self._reload_asked:
+                    self._reload_asked = False
+                    self._restart_rolling()
                 time.sleep(POLL_S)
         finally:
             self._stop()
         return 0
 
-    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._reload_asked = True
+        else:
+            self._stopping = True
 
     def _gone_child(self) -> str | None:
         return next((child.name for child in self._children if child.ended()), None)
@@ -116,37 +148,65 @@ class Supervisor:
             if child.process is None and now >= child.start_at:
                 child.start()
 
+    def _restart_rolling(self) -> None:
+        """Every process anew, with the settings as they are now, without one scan refused: successors answer before their
+        predecessors stop. The private side can only exist once; its connections wait in the socket's queue meanwhile.
+        """
+        log.info("rolling restart: each process is replaced in turn")
+        workers = sum(child.worker is not None for child in self._children)
+        for number, child in enumerate(list(self._children)):
+            if self._stopping:
+                return
+            if child.worker is None:
+                _end([child], STOP_AFTER_S)
+                child.start()
+            elif successor := self._ready_successor(child, (child.worker + workers) % (2 * workers)):
+                self._children[number] = successor
+                _end([child], STOP_AFTER_S)
+        log.info("rolling restart: done")
+
+    def _ready_successor(self, child: Child, worker: int) -> Child | None:
+        successor, reading = child.start_successor(worker)
+        try:
+            ready, _, _ = select.select([reading], [], [], START_WITHIN_S)
+            if ready and os.read(reading, 16):
+                return successor
+        finally:
+            os.close(reading)
+        log.error("the new %s did not come up; the old one stays", child.name)
+        _end([successor], 1.0)
+        return None
+
     def _stop(self) -> None:
         """The public side first, so that the private one can take in its last scans."""
-        deadline = time.monotonic() + STOP_AFTER_S
-        for child in sorted(self._children, key=lambda child: child.name == "private"):
-            if child.process is None or child.process.poll() is not None:
-                continue
-            child.process.terminate()
-            try:
-                child.process.wait(max(1.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                log.error("%s does not stop; killing it", child.name)
-                child.process.kill()
-                child.process.wait()
+        _end([child for child in self._children if child.worker is not None], STOP_AFTER_S)
+        _end([child for child in self._children if child.worker is None], STOP_AFTER_S)
+
+
+def _end(children: list[Child], within_s: float) -> None:
+    alive = [child.process for child in children if child.process is not None and not child.ended()]
+    for process in alive:
+        process.terminate()
+    deadline = time.monotonic() + within_s
+    for process in alive:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.error("process %d does not stop; killing it", process.pid)
+            process.kill()
+            process.wait()
 
 
 def _children(config: Config, config_path: Path | None, sockets: dict[str, socket]) -> list[Child]:
     options = ["--config", str(config_path)] if config_path else []
     children = []
     if "private" in sockets:
-        fd = sockets["private"].fileno()
-        children.append(Child("private", [*_python("waymark.private"), "--fd", str(fd), *options], fd))
+        children.append(Child("private", "waymark.private", options, sockets["private"].fileno()))
     if "public" in sockets:
         fd = sockets["public"].fileno()
-        for worker in range(config.public.workers):
-            command = [*_python("waymark.public"), "--fd", str(fd), "--worker", str(worker), *options]
-            children.append(Child(f"public-{worker}", command, fd))
+        workers = range(config.public.workers)
+        children.extend(Child(f"public-{worker}", "waymark.public", options, fd, worker) for worker in workers)
     return children
-
-
-def _python(module: str) -> list[str]:
-    return [sys.executable, "-m", module]
 
 
 def _cause(code: int) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import logging
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,14 +66,23 @@ def compress_segments(folder: Path, finished: set[str]) -> int:
         with path.open("rb") as source, gzip.open(temporary, "wb", compresslevel=6) as target:
             target.writelines(_without_address(line) for line in source)
         temporary.chmod(0o600)
+        _sync(temporary)
         temporary.replace(path.with_suffix(".jsonl.gz"))
         path.unlink()
         done += 1
     return done
 
 
+def _sync(path: Path) -> None:
+    """The original is about to go: a power cut must not leave an empty file in its place."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def _without_address(line: bytes) -> bytes:
     """The line as it is unless it holds a whole address, as [privacy] address = "full" writes it until enrichment."""
+    if not line.endswith(b"\n"):
+        return line
     try:
         record = parse_line(line)
     except ValueError:
