@@ -8,6 +8,8 @@ DEV_STAMP := $(VENV)/.dev-stamp
 WEB_SOURCES := package.json $(shell find dashboard/web -type f)
 WEB_BUILD := dashboard/static/build/manifest.json
 PYTEST := $(BIN)/python -m pytest -q
+# Whole files side by side: the tests wait for processes more than they compute.
+PARALLEL := -n 3 --dist loadfile
 
 .PHONY: serve test test-slow test-ci check format bench lock clean
 
@@ -17,7 +19,7 @@ serve: $(RUN_STAMP) $(WEB_BUILD)
 
 # Browser tests run in a call of their own: Playwright's event loop would be in the way of the others'.
 test: $(DEV_STAMP) $(WEB_BUILD)
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) $(PARALLEL) -m "not slow and not browser"
 	$(PYTEST) -m "browser and not slow"
 
 test-slow: $(DEV_STAMP) $(WEB_BUILD)

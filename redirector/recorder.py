@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import count
+from typing import Final
 
 from redirector.decision import Decision
 from redirector.facts import (
@@ -20,6 +21,8 @@ from redirector.journal import Journal
 from redirector.records import Scan, scan_line
 from redirector.routes import Route
 from redirector.visitors import Visitors
+
+MAX_CACHED: Final = 1_000  # characters: more than what is read of either, and a bound on what the caches hold
 
 # Texts that many phones share; bounded, and pure functions of public headers.
 _first_language = lru_cache(maxsize=2_000)(first_language)
@@ -68,8 +71,8 @@ class Recorder:
             uncounted,
             address if self._full_address and not gpc else cut_address(address),
             trimmed_agent(user_agent, gpc=gpc),
-            _trimmed_referrer(referrer) if referrer else "",
-            _first_language(accept_language) if accept_language else "",
+            _trimmed_referrer(referrer[:MAX_CACHED]) if referrer else "",
+            _first_language(accept_language[:MAX_CACHED]) if accept_language else "",
             kept_query(query_string, self._query_keys) if query_string else {},
             gpc,
             "" if gpc else self._visitors.visitor_id(address, user_agent, at_us),

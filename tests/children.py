@@ -4,16 +4,17 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
-from analytics.ingest import Ingest
-from analytics.store import ScanStore
 from redirector.journal import Journal
 from redirector.records import scan_line
-from tests.scan_samples import scan
+from redirector.visitors import Visitors
+from tests.scan_samples import micros, scan
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,6 +49,9 @@ async def write_journal(folder: str, first: str) -> None:
 
 async def ingest(folder: str) -> None:
     """Ingests without end; acknowledges each commit with the number of scans since the start."""
+    from analytics.ingest import Ingest  # slow to import, and not for the others
+    from analytics.store import ScanStore
+
     data = Path(folder)
     store = ScanStore.open(data / "scans.duckdb")
     reader = Ingest(store, data / "journal", data / "geo", keep_prefix=False, on_rows=lambda _rows: None)
@@ -63,5 +67,18 @@ async def ingest(folder: str) -> None:
     await asyncio.gather(reader.run(), report())
 
 
+async def visitor_id(salts: str, at: str) -> None:
+    """Says who the visitor on a phone is to a worker that starts now."""
+    now = datetime.fromisoformat(at)
+    visitors = Visitors(Path(salts))
+    visitors.refresh(now)
+    sys.stdout.write(visitors.visitor_id("203.0.113.9", "Mozilla/5.0 (iPhone)", micros(now)))
+
+
 if __name__ == "__main__":
-    asyncio.run({"write_journal": write_journal, "ingest": ingest}[sys.argv[1]](*sys.argv[2:]))
+    programs: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
+        "write_journal": write_journal,
+        "ingest": ingest,
+        "visitor_id": visitor_id,
+    }
+    asyncio.run(programs[sys.argv[1]](*sys.argv[2:]))

@@ -16,7 +16,8 @@ from geo.places import Places
 from geo.refresh import update
 from redirector.records import Scan, stats_line
 from tests.geo_samples import nested, write_database
-from tests.scan_samples import agent_reader, install_places, scan, scan_lines, write_segment
+from tests.scan_samples import scan, scan_lines, write_segment
+from tests.store_samples import agent_reader, install_places
 from tests.test_records import SCANS
 
 

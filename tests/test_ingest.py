@@ -136,17 +136,15 @@ async def test_a_killed_enrichment_process_is_replaced(tmp_path: Path) -> None:
     total = write_journal(tmp_path, 2, 50)
     async with reading(tmp_path) as running:
         await running.wait_for(total)
-        for number in range(2):
-            assert running.ingest._process is not None
-            os.kill(running.ingest._process.pid, signal.SIGKILL)
-            write_segment(tmp_path / "journal", scan_lines([1_000 + number]), number=10 + number)
-            total += 1
-            await running.wait_for(total)
-        assert running.ingest.state.restarts == 2
-        assert await running.ids() == [*range(100), 1_000, 1_001]
+        assert running.ingest._process is not None
+        os.kill(running.ingest._process.pid, signal.SIGKILL)
+        write_segment(tmp_path / "journal", scan_lines([1_000]), number=10)
+        await running.wait_for(total + 1)
+        assert running.ingest.state.restarts == 1
+        assert await running.ids() == [*range(100), 1_000]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.ci])])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.ci])])
 async def test_kill_9_of_the_owner_doubles_and_loses_nothing(tmp_path: Path, kills: int) -> None:
     """A real process that ingests is killed between and amid commits; the recount equals the journal."""
     total = write_journal(tmp_path, 30 * kills, 40)

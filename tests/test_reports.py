@@ -22,7 +22,8 @@ from codes.codes import CodeChange, NewCode, change_code, create_code, retarget
 from codes.destinations import DestinationPolicy
 from geo.places import Places
 from redirector.records import scan_line
-from tests.scan_samples import IPHONE, ingest_journal, install_places, migrated_database, scan, write_segment
+from tests.scan_samples import IPHONE, scan, write_segment
+from tests.store_samples import ingest_journal, install_places, migrated_database
 
 pytestmark = pytest.mark.anyio
 

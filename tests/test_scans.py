@@ -17,7 +17,8 @@ from codes.destinations import DestinationPolicy
 from database.engine import Database
 from redirector.records import Scan, scan_line
 from tests.conftest import AddCode
-from tests.scan_samples import ingest_journal, install_places, scan, write_segment
+from tests.scan_samples import scan, write_segment
+from tests.store_samples import ingest_journal, install_places
 
 pytestmark = pytest.mark.anyio
 
@@ -32,15 +33,16 @@ class Listing:
     scans: Scans
     store: ScanStore
     code: Code
-    folder: Path
+    journal: Path
+    geo: Path
     segments: int = 0
 
     async def put(self, *scans: Scan) -> list[dict[str, Any]]:
         """Journals and ingests these; the rows as the live feed would get them."""
         self.segments += 1
         lines = [scan_line(replace(entry, code_id=self.code.id)) for entry in scans]
-        write_segment(self.folder / "journal", lines, number=self.segments)
-        return await ingest_journal(self.store, self.folder / "journal", self.folder / "geo")
+        write_segment(self.journal, lines, number=self.segments)
+        return await ingest_journal(self.store, self.journal, self.geo)
 
     async def pages(self, limit: int, asked: Filter = EVERYTHING) -> AsyncIterator[list[int]]:
         cursor = None
@@ -52,13 +54,17 @@ class Listing:
                 return
 
 
+@pytest.fixture(scope="module")
+def geo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_places(tmp_path_factory.mktemp("places") / "geo")
+
+
 @pytest.fixture
-async def listing(db: Database, add_code: AddCode, tmp_path: Path) -> AsyncIterator[Listing]:
+async def listing(db: Database, add_code: AddCode, geo: Path, tmp_path: Path) -> AsyncIterator[Listing]:
     code = await add_code("https://example.com/1", slug="spring", name="Spring poster", tags=("poster",))
-    install_places(tmp_path / "geo")
     store = ScanStore.open(tmp_path / "scans.duckdb")
     await Dimensions(store, db).follow()
-    yield Listing(Scans(store), store, code, tmp_path)
+    yield Listing(Scans(store), store, code, tmp_path / "journal", geo)
     store.close()
 
 
@@ -114,7 +120,7 @@ UNUSUAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("Sec-GPC", {"gpc": True, "visitor": ""}, {"gpc": True, "visitor": None, "city": None, "latitude": None, "country": "DE"}),
     ("nothing known", {"address": "", "language": ""}, {"country": None, "asn": None, "language": None, "query": {}}),
     ("the highest visitor id", {"visitor": "f" * 16}, {"visitor": "f" * 16}),
-    ("a version not copied yet", {"version": 9}, {"version": 9, "destination": None, "code": "spring", "code_name": "Spring poster"}),
+    ("a version not copied yet", {"version": 9}, {"version": 9, "destination": None, "code_name": "Spring poster"}),
 ]  # fmt: skip
 
 
@@ -206,23 +212,10 @@ async def test_an_empty_list(listing: Listing) -> None:
     assert await listing.scans.describe([]) == []
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "x",
-        "-",
-        "12",
-        "12-",
-        "-abc",
-        "²-abc",
-        "٣-abc",
-        "1.5-abc",
-        "-5-abc",
-        "9" * 18 + "-abc",
-        " 1-abc",
-        "'; DROP TABLE scans",
-    ],
-)
-async def test_a_cursor_of_somebody_else_is_refused(listing: Listing, cursor: str) -> None:
-    with pytest.raises(CursorError, match="is no cursor of this list"):
-        await listing.scans.list_scans(EVERYTHING, cursor=cursor)
+OTHERS = ["x", "-", "12", "12-", "-abc", "²-abc", "٣-abc", "1.5-abc", "-5-abc", "9" * 18 + "-abc", " 1-abc", "'; DROP"]
+
+
+async def test_a_cursor_of_somebody_else_is_refused(listing: Listing) -> None:
+    for cursor in OTHERS:
+        with pytest.raises(CursorError, match="is no cursor of this list"):
+            await listing.scans.list_scans(EVERYTHING, cursor=cursor)

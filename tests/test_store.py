@@ -20,7 +20,8 @@ from analytics.store import SCHEMA_VERSION, ScanStore, StoreError
 from geo.places import Places
 from redirector.records import Scan, scan_line, stats_line
 from tests.children import ROOT
-from tests.scan_samples import agent_reader, ingest_journal, scan_lines, write_segment
+from tests.scan_samples import scan_lines, write_segment
+from tests.store_samples import agent_reader, ingest_journal
 from tests.test_records import SCANS
 
 pytestmark = pytest.mark.anyio

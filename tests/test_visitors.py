@@ -1,7 +1,7 @@
 """Visitor ids: the same for a device on one UTC day whatever the worker, unlinkable between days, salts destroyed."""
 
 import json
-import multiprocessing
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redirector.visitors import KEEP, Visitors
+from tests.children import child
 from tests.conftest import Clock
+from tests.scan_samples import micros
 
 PHONE = ("203.0.113.9", "Mozilla/5.0 (iPhone)")
-
-
-def micros(at: datetime) -> int:
-    return int(at.timestamp() * 1_000_000)
 
 
 def opened(path: Path, now: datetime) -> Visitors:
@@ -42,15 +40,13 @@ def test_all_workers_give_one_person_one_id(path: Path, clock: Clock) -> None:
     assert len(ids.pop()) == 16
 
 
-def _id_in_another_process(path: Path, now: datetime) -> str:
-    return opened(path, now).visitor_id(*PHONE, micros(now))
-
-
 def test_processes_that_start_at_once_agree(path: Path, clock: Clock) -> None:
     """They race for writing the first salt; only one may win."""
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        ids = pool.starmap(_id_in_another_process, [(path, clock())] * 8)
-    assert len(set(ids)) == 1
+    with ExitStack() as stack:
+        started = [stack.enter_context(child("visitor_id", path, clock().isoformat())) for _ in range(5)]
+        said = {process.communicate(timeout=60)[0] for process in started}
+    assert len(said) == 1
+    assert said == {opened(path, clock()).visitor_id(*PHONE, micros(clock())).encode()}
 
 
 def test_another_day_another_id(path: Path, clock: Clock) -> None:

@@ -6,21 +6,24 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from redirector.fast import fast_protocol_with
-from redirector.listener import KEEP_ALIVE_S, Gate, protocol_with
+from redirector.listener import HEAD_WITHIN_S, KEEP_ALIVE_S, Gate, protocol_with
 
 log = logging.getLogger(__name__)
 
 CERTIFICATE_EVERY_S: Final = 5.0
 SWEEP_EVERY_S: Final = 1.0
 UNREAD_FOR_MS: Final = 30_000
+TLS_GOODBYE_S: Final = 2.0
 DRAIN_S: Final = 0.5
 
 
@@ -38,7 +41,23 @@ class Server(uvicorn.Server):
         self._ready_fd = ready_fd
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """As uvicorn's, with time limits for TLS, which it has no setting for."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        tls, loop = self.config.ssl, asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                self._new_protocol,
+                sock=listener,
+                ssl=tls,
+                backlog=self._gate.backlog,
+                ssl_handshake_timeout=HEAD_WITHIN_S if tls else None,
+                ssl_shutdown_timeout=TLS_GOODBYE_S if tls else None,
+            )
+            for listener in sockets or []
+        ]
+        self.started = True
         if self._ready_fd is not None:
             os.write(self._ready_fd, b"ready")
             os.close(self._ready_fd)
@@ -46,6 +65,11 @@ class Server(uvicorn.Server):
         if self.config.ssl_certfile and self.config.ssl_keyfile:
             files = (Path(self.config.ssl_certfile), Path(self.config.ssl_keyfile))
             self._certificate_task = asyncio.create_task(self._follow_certificate(*files))
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     async def _sweep(self) -> None:
         while True:
@@ -119,7 +143,6 @@ def run_app(
         ws="none",
         timeout_keep_alive=int(KEEP_ALIVE_S),
         timeout_graceful_shutdown=10,
-        backlog=gate.backlog,
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
     )

@@ -22,6 +22,7 @@ from waymark.start import announce, wait_until_ready
 log = logging.getLogger(__name__)
 
 STOP_AFTER_S: Final = 20.0
+CRASH_WITHIN_S: Final = 3.0
 START_WITHIN_S: Final = 60.0
 POLL_S: Final = 0.1
 
@@ -135,14 +136,14 @@ class Supervisor:
         return next((child.name for child in self._children if child.ended()), None)
 
     def _restart_dead(self) -> None:
-        """At once the first time, then with growing pauses: a scan needs the public side back quickly."""
+        """At once, because a scan needs the public side back; one that dies while starting waits longer each time."""
         now = time.monotonic()
         for child in self._children:
             if child.process is not None and child.process.poll() is not None:
                 code = child.process.returncode
                 child.process = None
-                child.failures = 0 if now - child.started_at > 60 else child.failures + 1
-                pause = 0.0 if child.failures <= 1 else min(10.0, 0.25 * 2**child.failures)
+                child.failures = 0 if now - child.started_at > CRASH_WITHIN_S else child.failures + 1
+                pause = 0.0 if child.failures <= 2 else min(5.0, 0.1 * 2**child.failures)
                 child.start_at = now + pause
                 log.error("%s ended (%s); starting it again in %.1f s", child.name, _cause(code), pause)
             if child.process is None and now >= child.start_at:
