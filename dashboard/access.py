@@ -72,7 +72,7 @@ def require(role: Role) -> Any:
             check_csrf(identity, request.headers.get("x-csrf-token", ""))
         if not identity.may(role):
             raise Forbidden(
-                f"{identity.name} has the role {identity.role}; this needs {role}. Ask an owner for a token."
+                f"{identity.name} has the role {identity.role}; this needs the role {role}. Ask an owner for a token."
             )
         return identity
 
