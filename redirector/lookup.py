@@ -1,12 +1,13 @@
 """Keeps the route table true: fills it from the database or the snapshot, follows the change feed, reads on a miss."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, select
+from sqlalchemy import Row, Select, and_, case, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +22,7 @@ from redirector.snapshot import SnapshotError, read_snapshot
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.1
-CHUNK: Final = 10_000
+CHUNK: Final = 2_000  # codes read at a time: between two chunks requests are answered
 
 
 class Unavailable(Exception):  # noqa: N818
@@ -60,7 +61,6 @@ class Lookup:
 
     async def run(self) -> None:
         """Until cancelled: connect, load, follow; on any database trouble serve from memory and try again."""
-        self._load_snapshot()
         while True:
             try:
                 await self._open()
@@ -72,6 +72,8 @@ class Lookup:
                 if self.database_ok and self.table.complete:  # before that it is only not there yet
                     log.warning("control database does not answer (%s); serving from memory", _reason(error))
                 await self.close()
+                if not self.can_answer.is_set():
+                    await self._load_snapshot()
             await asyncio.sleep(POLL_S)
 
     async def close(self) -> None:
@@ -79,15 +81,18 @@ class Lookup:
         if database is not None:
             await database.close()
 
-    def _load_snapshot(self) -> None:
+    async def _load_snapshot(self) -> None:
+        """When the database is not there at the start."""
         try:
-            seq, domains, routes = read_snapshot(self._snapshot)
+            seq, domains, routes = await asyncio.to_thread(read_snapshot, self._snapshot)
         except SnapshotError as error:
             log.info("no route snapshot: %s", error)
             return
         self.table.set_domains(domains)
-        for route in routes:
+        for number, route in enumerate(routes):
             self.table.put(route)
+            if number % CHUNK == 0:
+                await asyncio.sleep(0)
         self.table.seq = seq
         self.table.complete = True
         self.can_answer.set()
@@ -95,7 +100,10 @@ class Lookup:
 
     async def _open(self) -> None:
         self._database = await Database.open(self._url, read_only=True)
+        async with self._database.reading() as connection:
+            self.table.set_domains(await _domain_names(connection))
         self.database_ok = True
+        self.can_answer.set()  # what is not in memory yet is read when asked for
 
     async def _load(self) -> None:
         """Everything, in chunks that let requests through. After a snapshot only what changed since is followed."""
@@ -103,20 +111,20 @@ class Lookup:
         async with self._database.reading() as connection:
             seq = await last_seq(connection)
             self.table.set_domains(await _domain_names(connection))
-            self.can_answer.set()
+            before = self.table.code_ids()
             seen = 0
-            known: set[int] = set()
             while rows := await _routes_above(connection, seen):
                 for route in rows:
                     self.table.put(route)
-                    known.add(route.code_id)
+                before.difference_update([route.code_id for route in rows])
                 seen = rows[-1].code_id
                 await asyncio.sleep(0)
-        for stale in [route.code_id for route in self.table.all() if route.code_id not in known]:
+        for stale in before:
             self.table.remove(stale)
         self.table.seq = seq
         self.table.complete = True
         self.table.forget_unknown()
+        gc.freeze()  # routes live long: no collection need walk a million of them
         log.info("%d routes loaded", len(self.table))
 
     async def _follow(self) -> bool:
@@ -172,12 +180,12 @@ async def _domain_names(connection: AsyncConnection) -> list[DomainName]:
 
 
 def _route_query() -> Select[Any]:
+    """Columns in the order of Route's fields."""
     return (
         select(
             codes.c.id,
             codes.c.domain_id,
-            codes.c.code,
-            codes.c.folded,
+            case((codes.c.legacy.is_(True), codes.c.code), else_=codes.c.folded),
             codes.c.legacy,
             codes.c.version,
             versions.c.destination,
@@ -213,5 +221,4 @@ async def all_domains(connection: AsyncConnection) -> list[DomainName]:
 
 
 def _route(row: Row[Any]) -> Route:
-    shown = row.code if row.legacy else row.folded
-    return Route(row.id, row.domain_id, shown, bool(row.legacy), row.version, row.destination)
+    return Route._make(row)
