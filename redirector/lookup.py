@@ -86,7 +86,7 @@ class Lookup:
         try:
             seq, domains, routes = await asyncio.to_thread(read_snapshot, self._snapshot)
         except SnapshotError as error:
-            log.info("no route snapshot: %s", error)
+            log.debug("no route snapshot: %s", error)
             return
         self.table.set_domains(domains)
         for number, route in enumerate(routes):
