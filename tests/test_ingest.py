@@ -38,6 +38,9 @@ class Reading:
         [(number,)] = await self.store.query("SELECT count(*) FROM scans")
         return int(number)
 
+    async def counted(self) -> int:
+        return self.ingest.state.scans
+
     async def ids(self) -> list[int]:
         return [int(row[0], 16) for row in await self.store.query("SELECT id FROM scans ORDER BY id")]
 
@@ -94,7 +97,7 @@ async def test_a_second_start_reads_nothing_twice(tmp_path: Path) -> None:
     write_segment(tmp_path / "journal", scan_lines([1_000]), number=3)
     async with reading(tmp_path) as running:
         await running.wait_for(total + 1)
-        assert running.ingest.state.scans == 1
+        await until_async(running.counted, 1)  # the state is told just after the commit
         assert await running.ids() == [*range(total), 1_000]
 
 

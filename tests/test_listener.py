@@ -449,6 +449,8 @@ def test_a_full_house_ends_who_waits_and_refuses_when_all_are_at_work(
 ) -> None:
     gate = slow_app_of_module.gate
     monkeypatch.setattr(gate, "max_connections", 4)
+    monkeypatch.setattr(listener, "HEAD_WITHIN_S", 60)  # here connections end for want of room, not of time
+    monkeypatch.setattr(listener.LimitedProtocol, "idle_within_s", 60)
     with contextlib.ExitStack() as held:
 
         def connect(data: bytes) -> socket.socket:

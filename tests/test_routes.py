@@ -224,6 +224,30 @@ async def test_scans_while_codes_change_never_leave_an_old_destination(
         await asyncio.gather(*scanning, return_exceptions=True)
 
 
+async def test_what_was_read_before_a_change_does_not_overwrite_it(
+    db: Database, add_code: AddCode, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, held still: the read has happened, the feed moves on, and only then the read comes back."""
+    code = await add_code("https://example.com/1", slug="spring")
+    comes_back, really = asyncio.Event(), lookup._read_one
+
+    async def slow_read(domain_id: int, text: str) -> Route | None:
+        found = await really(domain_id, text)
+        await comes_back.wait()
+        return found
+
+    monkeypatch.setattr(lookup, "_read_one", slow_read)
+    async with following(lookup):
+        lookup.table.remove(code.id)
+        scanning = asyncio.create_task(lookup.find(HOST, "spring"))
+        await asyncio.sleep(0)
+        await retarget(db, "spring", "https://example.com/2", who="ops", policy=POLICY)
+        await until(lambda: _version(lookup, "spring") == 2)
+        comes_back.set()
+        assert await scanning is not None
+        assert _version(lookup, "spring") == 2
+
+
 # Without the database
 
 

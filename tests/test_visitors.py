@@ -1,6 +1,8 @@
 """Visitor ids: the same for a device on one UTC day whatever the worker, unlinkable between days, salts destroyed."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redirector.visitors import KEEP, Visitors
+from redirector.visitors import Visitors
 from tests.children import child
 from tests.conftest import Clock
 from tests.scan_samples import micros
@@ -49,6 +51,22 @@ def test_processes_that_start_at_once_agree(path: Path, clock: Clock) -> None:
     assert said == {opened(path, clock()).visitor_id(*PHONE, micros(clock())).encode()}
 
 
+def test_workers_that_refresh_at_the_same_moment_agree(tmp_path: Path, clock: Clock) -> None:
+    """At midnight they all do."""
+    workers = [Visitors(tmp_path / "salts.json") for _ in range(6)]
+    barrier = threading.Barrier(len(workers))
+
+    def refresh(visitors: Visitors) -> None:
+        barrier.wait()
+        visitors.refresh(clock())
+
+    for _ in range(20):
+        clock.advance(days=1)
+        with ThreadPoolExecutor(len(workers)) as pool:
+            list(pool.map(refresh, workers))
+        assert len({visitors.visitor_id(*PHONE, micros(clock())) for visitors in workers}) == 1
+
+
 def test_another_day_another_id(path: Path, clock: Clock) -> None:
     visitors = opened(path, clock())
     today = visitors.visitor_id(*PHONE, micros(clock()))
@@ -79,10 +97,10 @@ def test_salts_are_destroyed_48_hours_after_their_day_began(path: Path, clock: C
     first_salt = salts_in(path)[first_day]
     visitors.refresh(clock.advance(days=1))
     assert first_day in salts_in(path)
-    before_the_end = datetime(2026, 11, 21, tzinfo=UTC) + KEEP
-    visitors.refresh(before_the_end - timedelta(seconds=1))
+    the_end = datetime(2026, 11, 23, tzinfo=UTC)
+    visitors.refresh(the_end - timedelta(seconds=1))
     assert first_day in salts_in(path)
-    visitors.refresh(before_the_end)
+    visitors.refresh(the_end)
     assert first_day not in salts_in(path)
     assert first_salt not in path.read_text()
     assert first_day not in visitors._salts

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,11 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
         accounts, scans = Accounts(database), Scans(store)
         reports = Reports(store, places)
         parts = Parts(settings, database, store, accounts, reports, scans, live, ingest, places)
+        salts = Visitors(data / "visitor-salts.json")
         tasks = [
-            asyncio.create_task(ingest.run()),
-            asyncio.create_task(_follow(database, Dimensions(store, database), data)),
-            asyncio.create_task(keep_house(config, parts, Visitors(data / "visitor-salts.json"))),
+            asyncio.create_task(_always("ingest", ingest.run)),
+            asyncio.create_task(_always("changes", lambda: _follow(database, Dimensions(store, database), data))),
+            asyncio.create_task(_always("upkeep", lambda: keep_house(config, parts, salts))),
         ]
         try:
             yield parts
@@ -87,6 +88,16 @@ async def _open_stores(config: Config) -> tuple[Database, ScanStore]:
         await ensure_default_domain(connection, config.short_url)
     path = config.data_dir / "scans.duckdb"
     return database, ScanStore.open(path, memory_mb=config.scans.memory_mb, threads=config.scans.threads)
+
+
+async def _always(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """What nobody foresaw is logged and begun again: a silent end would only show days later."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.error("%s failed (%r); it is begun again", name, error)
+        await asyncio.sleep(1)
 
 
 async def _follow(database: Database, dimensions: Dimensions, data: Path) -> None:

@@ -211,4 +211,8 @@ def _children(config: Config, config_path: Path | None, sockets: dict[str, socke
 
 
 def _cause(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):  # real-time signals have no names
+        return f"signal {signal.Signals(-code).name}"
+    return f"signal {-code}"
