@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,7 @@ class ScanStore:
         except StoreError:
             connection.close()
             raise
-        return cls(connection, folder / "batch.ndjson")
+        return cls(connection, _own_batch_file(folder))
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Small results only: fetching holds the interpreter lock."""
@@ -119,6 +120,13 @@ class ScanStore:
             )
         )
         self._write(statements)
+
+
+def _own_batch_file(folder: Path) -> Path:
+    """Not the one of an owner that was killed: its enrichment process may be about to write there once more."""
+    for left_over in folder.glob("batch*.ndjson"):
+        left_over.unlink(missing_ok=True)
+    return folder / f"batch-{os.getpid()}.ndjson"
 
 
 def _not_opened(path: Path, error: Exception) -> StoreError:

@@ -91,6 +91,7 @@ class Journal:
         """Takes the series for this process. A disk that cannot be written is no error here: lines will wait."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self.folder.parent)  # else a power cut soon after could take the new folder with all in it
             self._lock_fd = os.open(self.folder / f"{self.series}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             log.error("journal folder %s cannot be written: %s; scans wait in memory", self.folder, error.strerror)

@@ -26,7 +26,7 @@ from database.engine import Database, DatabaseError
 from database.migrate import migrate
 from geo.places import Places
 from redirector.lookup import all_domains, all_routes
-from redirector.snapshot import write_snapshot
+from redirector.snapshot import SnapshotError, read_snapshot, write_snapshot
 from redirector.visitors import Visitors
 from waymark.config import Config, load_config
 from waymark.server import run_app, set_up_logging
@@ -82,6 +82,7 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
 
 
 async def _open_stores(config: Config) -> tuple[Database, ScanStore]:
+    _refuse_to_replace_a_lost_database(config)
     database = await Database.open(database_url(config))
     await migrate(database)
     async with database.transaction() as connection:
@@ -98,6 +99,23 @@ async def _always(name: str, work: Callable[[], Awaitable[None]]) -> None:
         except Exception as error:
             log.error("%s failed (%r); it is begun again", name, error)
         await asyncio.sleep(1)
+
+
+def _refuse_to_replace_a_lost_database(config: Config) -> None:
+    """An empty one in its place would be believed by everybody: every printed code would become unknown."""
+    path, snapshot = config.data_dir / "waymark.db", config.data_dir / "routes.snapshot"
+    if config.database.url or (path.exists() and path.stat().st_size > 0):
+        return
+    try:
+        _seq, _domains, routes = read_snapshot(snapshot)
+    except SnapshotError:
+        return
+    if routes:
+        raise DatabaseError(
+            f"the control database {path} is missing, and {len(routes)} codes that it held are still answered from "
+            f"{snapshot.name}. Put the database back, from a backup if need be; or, to begin anew without these codes, "
+            f"stop waymark and remove {snapshot}."
+        )
 
 
 async def _follow(database: Database, dimensions: Dimensions, data: Path) -> None:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 STOP_AFTER_S: Final = 20.0
 CRASH_WITHIN_S: Final = 3.0
 START_WITHIN_S: Final = 60.0
+SCANS_WITHIN_S: Final = 10.0
 POLL_S: Final = 0.1
 
 
@@ -113,7 +114,10 @@ class Supervisor:
             problem = wait_until_ready(config, only, self._gone_child, START_WITHIN_S, lambda: self._stopping)
             if problem:
                 sys.stderr.write(f"waymark: {problem}\n")
-                return 1
+                if only is not None or not self._answers_scans(config):
+                    return 1
+                log.error("codes are answered all the same; the private side is started again until it comes up")
+                only = "public"
             if not self._stopping:
                 announce(config, only)
             while not self._stopping:
@@ -134,6 +138,15 @@ class Supervisor:
 
     def _gone_child(self) -> str | None:
         return next((child.name for child in self._children if child.ended()), None)
+
+    def _answers_scans(self, config: Config) -> bool:
+        """What is printed must not wait until somebody has repaired the scan store."""
+        workers = [child for child in self._children if child.worker is not None]
+
+        def gone_worker() -> str | None:
+            return next((worker.name for worker in workers if worker.ended()), None)
+
+        return wait_until_ready(config, "public", gone_worker, SCANS_WITHIN_S, lambda: self._stopping) is None
 
     def _restart_dead(self) -> None:
         """At once, because a scan needs the public side back; one that dies while starting waits longer each time."""

@@ -68,15 +68,19 @@ def compress_segments(folder: Path, finished: set[str]) -> int:
         temporary.chmod(0o600)
         _sync(temporary)
         temporary.replace(path.with_suffix(".jsonl.gz"))
+        _sync(folder)
         path.unlink()
         done += 1
     return done
 
 
 def _sync(path: Path) -> None:
-    """The original is about to go: a power cut must not leave an empty file in its place."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """The original is about to go: a power cut must not leave an empty file, or none, in its place."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _without_address(line: bytes) -> bytes:
