@@ -14,6 +14,7 @@ from codes.destinations import DestinationPolicy
 from dashboard.accounts import Accounts
 from database.engine import Database
 from geo.places import Places
+from redirector.facts import ProxyTrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class PrivateSettings:
     local_token: str  # the bearer token in the file that only this user can read
     policy: DestinationPolicy
     refresh_days: int
+    trust: ProxyTrust
 
 
 @dataclass(frozen=True, slots=True)

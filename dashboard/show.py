@@ -10,6 +10,7 @@ from dashboard.access import Identity
 from dashboard.charts import WorldMap
 from dashboard.rendering import MISSING_BUILD, Assets, AssetsMissing, create_environment, load_assets, render
 from dashboard.views import Page, Shell
+from redirector.facts import client_address
 
 THEMES = ("light", "dark")
 
@@ -62,5 +63,8 @@ def is_secure(request: Request) -> bool:
     return dashboard_url.startswith("https://")
 
 
-def peer_of(request: Request) -> str:
-    return request.client.host if request.client else ""
+def address_of(request: Request) -> str:
+    """Who is asking, behind the trusted proxies too: failed logins are counted per address."""
+    trust = request.state.parts.settings.trust
+    peer = request.client.host if request.client else ""
+    return client_address(peer, request.headers.getlist(trust.header), trust).address

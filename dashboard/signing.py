@@ -10,7 +10,7 @@ from dashboard.access import COOKIE, Identity, TheParts, find_identity
 from dashboard.accounts import MIN_PASSWORD, SESSION_LIFE, AccountError, User
 from dashboard.forms import form_token, keep_form_token, read_form
 from dashboard.parts import Parts
-from dashboard.show import is_secure, peer_of, show, theme_of
+from dashboard.show import address_of, is_secure, show, theme_of
 from dashboard.views import Form, LoginPage, PasswordPage, error_page
 
 router = APIRouter(include_in_schema=False)
@@ -37,7 +37,10 @@ async def log_in(request: Request, parts: TheParts) -> Response:
     fields = await read_form(request)
     email, password = fields.get("email", ""), fields.get("password", "")
     following = _own_path(fields.get("next", ""))
-    limit, keys = request.app.state.failures, (f"address {peer_of(request)}", f"account {email.strip().lower()[:254]}")
+    limit, keys = (
+        request.app.state.failures,
+        (f"address {address_of(request)}", f"account {email.strip().lower()[:254]}"),
+    )
     if wait := limit.wait_s(*keys):
         form = Form({"email": email}, {"": f"Too many tries. Wait {int(wait // 60) + 1} minutes, then try again."})
         return _login_page(request, form, following, status=429)

@@ -105,7 +105,14 @@ def running_app(config: Config) -> TestClient:
     live = LiveFeed()
     settings = private_settings(config, "")
     app = create_private_app(settings.version, settings.allowed_hosts, open_parts(config, live))
-    return TestClient(app, base_url="http://localhost:8081", raise_server_exceptions=False, follow_redirects=False)
+    address = ("127.0.0.1", 50_000)
+    return TestClient(
+        app,
+        base_url="http://localhost:8081",
+        client=address,
+        raise_server_exceptions=False,
+        follow_redirects=False,
+    )
 
 
 def local_owner(config: Config) -> dict[str, str]:

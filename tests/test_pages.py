@@ -21,7 +21,7 @@ from dashboard.guard import CONTENT_SECURITY_POLICY, HEADERS
 from dashboard.limits import MAX_FAILURES
 from dashboard.show import find_assets
 from tests.conftest import config_in, local_owner, running_app
-from waymark.config import Config, Private
+from waymark.config import Config, Private, Proxy
 
 PASSWORD = "correct horse battery"
 PAGES = ["/", "/codes", "/codes/new", "/codes/spring", "/tokens", "/places", "/docs"]
@@ -277,6 +277,18 @@ def test_guessing_is_slowed_down(config: Config) -> None:
         right = log_in(app)
         assert right.status_code == 429
         assert "Wait 15 minutes" in right.text
+
+
+def test_behind_a_trusted_proxy_one_guesser_does_not_lock_the_others_out(config: Config) -> None:
+    with running_app(replace(config, proxy=Proxy(trusted=("127.0.0.1",)))) as app:
+        app.headers.update({**BROWSER, "X-Forwarded-For": "203.0.113.9"})
+        set_up(app, app.post("/api/v1/owner/link", headers=local_owner(config)).json()["url"])
+        app.cookies.clear()
+        for number in range(MAX_FAILURES):
+            log_in(app, email=f"nobody-{number}@example.org")
+        assert log_in(app).status_code == 429
+        app.headers["X-Forwarded-For"] = "198.51.100.7"
+        assert log_in(app).status_code == 303
 
 
 def test_a_login_form_from_another_site_signs_nobody_in(browser: TestClient) -> None:

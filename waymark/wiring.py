@@ -53,6 +53,7 @@ def private_settings(config: Config, local_token: str) -> PrivateSettings:
         local_token=local_token,
         policy=destination_policy(config),
         refresh_days=config.geo.refresh_days,
+        trust=proxy_trust(config),
     )
 
 
