@@ -50,11 +50,12 @@ class Running:
 
     def __init__(self, folder: Path, settings: str = "", *, workers: int = 1) -> None:
         self.folder = folder
+        self._workers = workers
         self.data = folder / "data"
         self.public_port, self.private_port = free_port(), free_port()
         self.config = folder / "config.toml"
         self.config.write_text(
-            f"[public]\nport = {self.public_port}\nworkers = {workers}\n[private]\nport = {self.private_port}\n"
+            f"[public]\nport = {self.public_port}\n[private]\nport = {self.private_port}\n"
             f'[data]\ndir = "data"\n{settings}'
         )
         self.process: subprocess.Popen[str] | None = None
@@ -80,7 +81,15 @@ class Running:
         self._said = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "waymark.cli", "serve", "--config", str(self.config)],
+                [
+                    sys.executable,
+                    "-m",
+                    "waymark.cli",
+                    "serve",
+                    f"--workers={self._workers}",
+                    "--config",
+                    str(self.config),
+                ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -50,6 +50,7 @@ class Client(threading.Thread):
 def test_a_rolling_restart_fails_no_request(tmp_path: Path) -> None:
     with Running(tmp_path, workers=2) as waymark:
         waymark.cli("code", "add", "https://example.com/", "--slug", "roll")
+        assert len(public_pids(waymark)) == 2
         clients = [Client(waymark, f"c{n}", keep_alive=n % 2 == 0) for n in range(4)]
         for client in clients:
             client.start()

@@ -1,6 +1,7 @@
 """`waymark serve`: both sides of Waymark, or one of them, until Ctrl-C."""
 
 import logging
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
@@ -13,9 +14,15 @@ def serve(
     only: Annotated[
         Literal["public", "private"] | None, typer.Option(help="Run one side alone, e.g. under its own service unit.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes answering scans, instead of [public] workers.")
+    ] = None,
 ) -> int:
     """Run Waymark: the public side that answers scans and the private side with dashboard and API."""
     from waymark.supervisor import serve as supervise
 
     logging.basicConfig(format="%(asctime)s waymark %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    return supervise(session.config, session.config.source, only)
+    config = session.config
+    if workers is not None:
+        config = replace(config, public=replace(config.public, workers=workers))
+    return supervise(config, config.source, only)
