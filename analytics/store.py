@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import duckdb
 import orjson
 
-from analytics.tables import COLUMNS, CREATE, INSERT_BATCH, INSERT_QUARANTINE
+from analytics.tables import CREATE, INSERT_BATCH, INSERT_QUARANTINE
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +203,3 @@ def _accounting(batch: dict[str, Any]) -> tuple[str, list[Any]]:
             batch["run"],
         ],
     )
-
-
-__all__ = ["COLUMNS", "ScanStore", "StoreError"]

@@ -41,7 +41,7 @@ from dashboard.limits import FailureLimit
 from dashboard.parts import Parts
 from dashboard.problems import STATUS, problem_for
 from dashboard.rendering import DEFAULT_BUILD_FOLDER
-from dashboard.show import find_assets, show, theme_of, world_map
+from dashboard.show import find_assets, sentence, show, theme_of, world_map
 from dashboard.views import (
     BOTS,
     CODE_COLUMNS,
@@ -168,7 +168,7 @@ async def add_code(request: Request, who: Writer, parts: TheParts) -> Response:
             Conflict: "slug",
             TagError: "tags",
         }
-        form = Form(fields, {names.get(type(error), ""): _sentence(error)})
+        form = Form(fields, {names.get(type(error), ""): sentence(error)})
         return show(request, NewCodePage(await _domain_names(parts), form), who, status=422)
     return RedirectResponse(code_path(code.code), 303)
 
@@ -193,7 +193,7 @@ async def retarget_code(text: str, request: Request, who: Writer, parts: ThePart
         )
     except (DestinationError, Conflict) as error:
         where = "destination" if isinstance(error, DestinationError) else ""
-        form = Form(fields, {where: _sentence(error)})
+        form = Form(fields, {where: sentence(error)})
         return await _code_page(text, request, who, parts, retarget_form=form, status=_status_of(error))
     return RedirectResponse(code_path(text), 303)
 
@@ -204,7 +204,7 @@ async def undo_code(text: str, request: Request, who: Writer, parts: TheParts) -
     try:
         await undo(parts.database, text, who=who.name, expected_version=_whole(fields.get("version")))
     except Conflict as error:
-        form = Form({}, {"": _sentence(error)})
+        form = Form({}, {"": sentence(error)})
         return await _code_page(text, request, who, parts, retarget_form=form, status=409)
     return RedirectResponse(code_path(text), 303)
 
@@ -216,7 +216,7 @@ async def edit_code(text: str, request: Request, who: Writer, parts: TheParts) -
         change = CodeChange(name=fields.get("name", "")[:200], tags=_tags(fields.get("tags", "")))
         await change_code(parts.database, text, change, who=who.name, policy=parts.settings.policy)
     except CodeError as error:
-        form = Form(fields, {"tags": _sentence(error)})
+        form = Form(fields, {"tags": sentence(error)})
         return await _code_page(text, request, who, parts, edit_form=form, status=422)
     return RedirectResponse(code_path(text), 303)
 
@@ -233,7 +233,7 @@ async def add_token(request: Request, who: Keeper, parts: TheParts) -> Response:
     try:
         token = await parts.accounts.create_token(name, fields.get("role", "viewer"), who=who.name)
     except (AccountError, Conflict) as error:
-        form = Form(fields, {"name": _sentence(error)})
+        form = Form(fields, {"name": sentence(error)})
         return await _tokens_page(request, who, parts, form=form, status=_status_of(error))
     return await _tokens_page(request, who, parts, created=(name.strip().lower(), token))
 
@@ -282,10 +282,8 @@ async def _figures(parts: Parts, chosen: FilterView, asked: Filter, now: datetim
 
 async def _latest(parts: Parts, chosen: FilterView, asked: Filter) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
-    recent = Filter(ReportPeriod(now - timedelta(days=30), now + timedelta(minutes=1), chosen.zone), asked.code_ids)
-    rows, _cursor = await parts.scans.list_scans(
-        Filter(recent.period, recent.code_ids, None, "include"), limit=LIVE_ROWS
-    )
+    recent = ReportPeriod(now - timedelta(days=30), now + timedelta(minutes=1), chosen.zone)
+    rows, _cursor = await parts.scans.list_scans(Filter(recent, asked.code_ids, None, "include"), limit=LIVE_ROWS)
     return rows
 
 
@@ -296,8 +294,7 @@ async def _asked(parts: Parts, chosen: FilterView) -> Filter:
         async with parts.database.reading() as connection:
             found = await find_code(connection, chosen.code)
         code_ids = (found.id,) if found else ()
-    bots: Bots = "only" if chosen.bots == "only" else "include" if chosen.bots == "include" else "exclude"
-    return Filter(ReportPeriod(chosen.period.start, chosen.period.end, chosen.zone), code_ids, None, bots)
+    return Filter(ReportPeriod(chosen.period.start, chosen.period.end, chosen.zone), code_ids, None, _bots(chosen))
 
 
 def _filter_view(
@@ -416,11 +413,6 @@ def _whole(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() and len(text) < 10 else None
 
 
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:]
-
-
 def _status_of(error: Exception) -> int:
     return next((STATUS[kind][0] for kind in type(error).__mro__ if kind in STATUS), 422)
 
@@ -450,7 +442,7 @@ async def _problem_or_page(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         return problem_for(error)
     code = error.status_code if isinstance(error, HTTPException) else _status_of(error)
-    detail = "" if isinstance(error, HTTPException) else _sentence(error)
+    detail = "" if isinstance(error, HTTPException) else sentence(error)
     page = error_page(code, detail, theme_of(request))
     response = show(request, page, status=code)
     if isinstance(error, HTTPException):

@@ -68,3 +68,9 @@ def address_of(request: Request) -> str:
     trust = request.state.parts.settings.trust
     peer = request.client.host if request.client else ""
     return client_address(peer, request.headers.getlist(trust.header), trust).address
+
+
+def sentence(error: Exception) -> str:
+    """An error's message as a page shows it: with a capital."""
+    text = str(error)
+    return text[:1].upper() + text[1:]

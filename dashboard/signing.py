@@ -10,7 +10,7 @@ from dashboard.access import COOKIE, Identity, TheParts, find_identity
 from dashboard.accounts import MIN_PASSWORD, SESSION_LIFE, AccountError, User
 from dashboard.forms import form_token, keep_form_token, read_form
 from dashboard.parts import Parts
-from dashboard.show import address_of, is_secure, show, theme_of
+from dashboard.show import address_of, is_secure, sentence, show, theme_of
 from dashboard.views import Form, LoginPage, PasswordPage, error_page
 
 router = APIRouter(include_in_schema=False)
@@ -91,7 +91,7 @@ async def set_password(token: str, request: Request, parts: TheParts) -> Respons
         else:
             user = await parts.accounts.use_reset_link(token, password)
     except AccountError as error:
-        return _password_page(request, token, link.purpose, Form(typed, {"": _sentence(error)}), 422)
+        return _password_page(request, token, link.purpose, Form(typed, {"": sentence(error)}), 422)
     except NotFound:
         return _used_up(request)
     return await _signed_in(request, parts, user, "/")
@@ -137,8 +137,3 @@ def _used_up(request: Request) -> Response:
 def _own_path(path: str) -> str:
     """Only a path on this host: nobody is sent elsewhere after signing in."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else ""
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:]
