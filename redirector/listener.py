@@ -51,7 +51,6 @@ class Gate:
     def __init__(self, max_connections: int | None = None) -> None:
         cap, self.backlog = _connection_cap_and_backlog()
         self.max_connections = max_connections or cap
-        self.draining = False  # the process stops: every answer from now on ends its connection
         self.open: set[Any] = set()  # protocols with transport, waiting_since, idle_within_s and drop()
         self.draining = False  # the server is about to stop: every answer is the last of its connection
 
@@ -258,7 +257,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _on_time_over(self) -> None:
         self._timer = None
-        if self._head or self._is_in_body():
+        if self.flow.read_paused:  # the rest may be here long since: earlier requests wait for us, not we for it
+            self._expect(BODY_WITHIN_S if self._is_in_body() else HEAD_WITHIN_S)
+        elif self._head or self._is_in_body():
             self._refuse(TOO_SLOW)
         else:
             self._close_unless_at_work()  # a connection without a request needs no answer

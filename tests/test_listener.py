@@ -376,6 +376,16 @@ def test_what_is_wrong_later_neither_takes_nor_overtakes_an_answer_under_way(slo
     assert statuses(talk(slow_app, to("/slow") + data)) == expected
 
 
+def test_a_client_is_not_called_slow_while_its_earlier_requests_are_answered(slow_app: int) -> None:
+    """Reading rests meanwhile: what it sent in time is looked at late."""
+    last = to("/slow", "Connection: close")
+    with closing(socket.create_connection(("127.0.0.1", slow_app), timeout=WITHIN_S)) as connection:
+        connection.sendall(to("/slow") + to("/slow") + to("/slow") + last[:20])
+        time.sleep(0.1)
+        connection.sendall(last[20:])
+        assert statuses(read_to_the_end(connection)) == [200] * 4
+
+
 TOO_SLOW: dict[str, tuple[bytes, list[int]]] = {
     "not one byte": (b"", []),
     "empty lines alone": (b"\r\n", []),
