@@ -18,11 +18,11 @@ from codes.alphabet import reserved_reason, typed_candidates
 from jobs.languages import language_for
 from redirector.decision import decision_for
 from redirector.facts import ProxyTrust, uncounted_reason
-from redirector.fast import Hot
+from redirector.hot import Hot
 from redirector.journal import SEGMENT_AGE_S, WHOLE_ADDRESS_AGE_S, Durability, Journal, JournalError
 from redirector.lookup import Lookup, Unavailable
 from redirector.pages import PAGE_HEADERS, away_page, entry_page, unknown_page
-from redirector.recorder import Recorder
+from redirector.recorder import Recorder, decided_part, told_by
 from redirector.visitors import Visitors
 
 log = logging.getLogger(__name__)
@@ -117,18 +117,22 @@ async def redirect(request: Request[State]) -> Response:
         return _unknown(request, text)
     decision = decision_for(route)
     headers, trust = request.headers, recorder.trust
-    line = recorder.line(
-        route,
-        decision,
-        uncounted=uncounted_reason(request.method, headers),
-        peer=request.client.host if request.client else "",
-        forwarded=headers.getlist(trust.header) if trust.networks else (),
+    told = told_by(
         user_agent=headers.get("user-agent", ""),
         referrer=headers.get("referer", ""),
         accept_language=headers.get("accept-language", ""),
-        query_string=request.scope["query_string"].decode("latin-1"),
         sec_gpc=headers.get("sec-gpc", ""),
         host=headers.get("host", ""),
+    )
+    client = recorder.client(
+        request.client.host if request.client else "", headers.getlist(trust.header) if trust.networks else ()
+    )
+    line = recorder.line(
+        decided_part(route, decision),
+        told,
+        client,
+        query_string=request.scope["query_string"].decode("latin-1"),
+        uncounted=uncounted_reason(request.method, headers),
     )
     recorder.journal.append_scan(line)
     await recorder.journal.durable()

@@ -70,8 +70,8 @@ def client_address(peer: str, header_values: Sequence[str], trust: ProxyTrust) -
 def cut_address(address: str) -> str:
     """IPv4 to /24, IPv6 to /48, as text; empty for what is no address. An IPv4 inside an IPv6 is cut as an IPv4."""
     if ":" not in address:
-        parts = address.split(".")
-        return f"{parts[0]}.{parts[1]}.{parts[2]}.0/24" if len(parts) == 4 else ""
+        network, _dot, _host = address.rpartition(".")
+        return f"{network}.0/24" if network.count(".") == 2 else ""
     parsed = _parse_ipv6(address)
     if parsed is None:
         return ""

@@ -1,11 +1,11 @@
-"""Turns what one request to a known code said into one journal line. Both ways of answering call the same function."""
+"""Turns what one request to a known code said into one journal line. Both ways of answering call the same functions."""
 
 import secrets
 import time
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from redirector.decision import Decision
 from redirector.facts import (
@@ -18,15 +18,30 @@ from redirector.facts import (
     trimmed_referrer,
 )
 from redirector.journal import Journal
-from redirector.records import Scan, scan_line
+from redirector.records import json_items, json_text, line_of
 from redirector.routes import Route
 from redirector.visitors import Visitors
 
 MAX_CACHED: Final = 1_000  # characters: more than what is read of either, and a bound on what the caches hold
+MAX_HOST: Final = 260
 
 # Texts that many phones share; bounded, and pure functions of public headers.
 _first_language = lru_cache(maxsize=2_000)(first_language)
 _trimmed_referrer = lru_cache(maxsize=2_000)(trimmed_referrer)
+
+
+class Told(NamedTuple):
+    """What a request's headers say, but for its address: the same for every phone of a kind. Parts are JSON."""
+
+    user_agent: str  # whole, for the visitor id
+    gpc: bool
+    headers: str  # user agent, referrer, language as they are written
+    host: str
+
+
+class Client(NamedTuple):
+    address: str
+    cut: str
 
 
 class Recorder:
@@ -43,39 +58,40 @@ class Recorder:
         self._tag = f"{secrets.randbits(24):06x}"
         self._numbers = count(secrets.randbits(20))
 
-    def line(
-        self,
-        route: Route,
-        decision: Decision,
-        *,
-        uncounted: str | None,
-        peer: str,
-        forwarded: Sequence[str],
-        user_agent: str,
-        referrer: str,
-        accept_language: str,
-        query_string: str,
-        sec_gpc: str,
-        host: str,
-    ) -> bytes:
-        at_us = time.time_ns() // 1000
+    def client(self, peer: str, forwarded: Sequence[str]) -> Client:
+        """Of a connection, or of a request where a proxy is trusted."""
         address = client_address(peer, forwarded, self.trust).address if self.trust.networks else peer
-        gpc = sec_gpc.strip() == "1"
-        scan = Scan(
+        return Client(address, cut_address(address))
+
+    def line(
+        self, decided: str, told: Told, client: Client, *, query_string: str = "", uncounted: str | None = None
+    ) -> bytes:
+        """``decided`` is what ``decided_part`` gave."""
+        at_us = time.time_ns() // 1000
+        address, cut = client
+        return line_of(
             f"{at_us // 1000:012x}{self._tag}{next(self._numbers) & 0xFFFFFF:06x}",
             at_us,
-            route.code_id,
-            decision.version,
-            decision.rule,
-            decision.variant,
-            uncounted,
-            address if self._full_address and not gpc else cut_address(address),
-            trimmed_agent(user_agent, gpc=gpc),
-            _trimmed_referrer(referrer[:MAX_CACHED]) if referrer else "",
-            _first_language(accept_language[:MAX_CACHED]) if accept_language else "",
-            kept_query(query_string, self._query_keys) if query_string else {},
-            gpc,
-            "" if gpc else self._visitors.visitor_id(address, user_agent, at_us),
-            host[:260].lower(),
+            decided,
+            "null" if uncounted is None else json_text(uncounted),
+            address if self._full_address and not told.gpc else cut,
+            told.headers,
+            json_text(kept_query(query_string, self._query_keys)) if query_string else "{}",
+            "true" if told.gpc else "false",
+            "" if told.gpc else self._visitors.visitor_id(address, told.user_agent, at_us),
+            told.host,
         )
-        return scan_line(scan)
+
+
+def told_by(*, user_agent: str, referrer: str, accept_language: str, sec_gpc: str, host: str) -> Told:
+    gpc = sec_gpc.strip() == "1"
+    headers = json_items(
+        trimmed_agent(user_agent, gpc=gpc),
+        _trimmed_referrer(referrer[:MAX_CACHED]) if referrer else "",
+        _first_language(accept_language[:MAX_CACHED]) if accept_language else "",
+    )
+    return Told(user_agent, gpc, headers, json_text(host[:MAX_HOST].lower()))
+
+
+def decided_part(route: Route, decision: Decision) -> str:
+    return json_items(route.code_id, decision.version, decision.rule, decision.variant)

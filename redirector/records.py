@@ -63,6 +63,37 @@ def scan_line(scan: Scan) -> bytes:
     )
 
 
+def line_of(
+    scan_id: str,
+    at_us: int,
+    decided: str,
+    uncounted: str,
+    address: str,
+    headers: str,
+    query: str,
+    gpc: str,
+    visitor: str,
+    host: str,
+) -> bytes:
+    """The bytes of ``scan_line`` from parts that are JSON already; id, address and visitor are plain ASCII, unquoted.
+
+    Most parts are the same for many scans: joining them costs a quarter of making a Scan and encoding it.
+    """
+    return (
+        f'["{SCAN}",{FORMAT},"{scan_id}",{at_us},{decided},{uncounted},"{address}",{headers},{query},{gpc},"{visitor}",'
+        f"{host},false]\n"
+    ).encode()
+
+
+def json_text(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def json_items(*values: Any) -> str:
+    """Several fields in a row, without the brackets around them."""
+    return orjson.dumps(values).decode()[1:-1]
+
+
 def stats_line(at_us: int, counters: dict[str, Any]) -> bytes:
     return orjson.dumps((STATS, FORMAT, at_us, counters), option=orjson.OPT_APPEND_NEWLINE)
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 KEEP = timedelta(hours=48)
 SALT_BYTES = 32
+DAY_US: Final = 86_400_000_000
 
 
 class Visitors:
@@ -26,6 +28,8 @@ class Visitors:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._salts: dict[str, bytes] = {}
+        self._day = -1  # the one that the keyed hash is for, in days since 1970
+        self._keyed = blake2b()
 
     def refresh(self, now: datetime | None = None) -> None:
         """Makes today's salt exist (one for all workers) and forgets old ones. A read-only disk: own salt, in memory."""
@@ -33,6 +37,7 @@ class Visitors:
         today = now.date().isoformat()
         if today in self._salts and not any(_is_expired(day, now) for day in self._salts):
             return
+        self._day, self._keyed = -1, blake2b()  # it has a salt in it
         try:
             self._salts = _shared_salts(self._path, today, now)
         except OSError as error:
@@ -42,12 +47,19 @@ class Visitors:
 
     def visitor_id(self, address: str, user_agent: str, at_us: int) -> str:
         """16 hex digits; the same for the same person's device on one UTC day, unlinkable to any other day."""
-        day = datetime.fromtimestamp(at_us / 1_000_000, UTC).date().isoformat()
-        salt = self._salts.get(day)
-        if salt is None:
-            self.refresh(datetime.fromtimestamp(at_us / 1_000_000, UTC))
-            salt = self._salts[day]
-        return blake2b(f"{address}\n{user_agent}".encode(errors="replace"), key=salt, digest_size=8).hexdigest()
+        if at_us // DAY_US != self._day:
+            self._turn_to(at_us)
+        keyed = self._keyed.copy()
+        keyed.update(f"{address}\n{user_agent}".encode(errors="replace"))
+        return keyed.hexdigest()
+
+    def _turn_to(self, at_us: int) -> None:
+        at = datetime.fromtimestamp(at_us / 1_000_000, UTC)
+        day = at.date().isoformat()
+        if day not in self._salts:
+            self.refresh(at)
+        self._keyed = blake2b(key=self._salts[day], digest_size=8)
+        self._day = at_us // DAY_US
 
 
 def _is_expired(day: str, now: datetime) -> bool:

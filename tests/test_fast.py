@@ -17,6 +17,7 @@ import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from codes.alphabet import fold
 from codes.codes import NewCode, create_code
 from codes.destinations import DestinationPolicy
 from codes.domains import ensure_default_domain
@@ -25,8 +26,13 @@ from database.migrate import migrate
 from redirector.app import PublicSettings, create_public_app
 from redirector.facts import ProxyTrust, networks_from
 from redirector.fast import fast_protocol_with
+from redirector.hot import HEADS_FOR_S, MAX_ANSWERS, MAX_HEADS, MAX_KEPT_HEAD, Hot
+from redirector.journal import Journal
 from redirector.listener import Gate, protocol_with
+from redirector.recorder import Recorder
 from redirector.records import Scan, parse_line
+from redirector.routes import DomainName, Route, RouteTable
+from redirector.visitors import Visitors
 from tests.running import INSTAGRAM, IPHONE, wait_for
 from waymark.server import Server
 
@@ -225,7 +231,9 @@ def is_ready(port: int) -> bool:
 @pytest.mark.parametrize("case", REQUESTS)
 def test_both_ways_answer_and_record_alike(ways: tuple[Way, Way], case: str) -> None:
     fast, slow = ways
-    assert fast.exchange(REQUESTS[case]) == slow.exchange(REQUESTS[case])
+    whole = slow.exchange(REQUESTS[case])
+    assert fast.exchange(REQUESTS[case]) == whole
+    assert fast.exchange(REQUESTS[case]) == whole, "headers read once before"
 
 
 @pytest.mark.parametrize("case", SPLIT_EVERYWHERE)
@@ -261,6 +269,35 @@ def test_the_fast_way_is_really_taken_and_left_for_good(ways: tuple[Way, Way]) -
         connection.sendall(SIMPLE)
         assert read_answers(connection, SIMPLE)[0].startswith(b"HTTP/1.1 302")
     fast._new_records()
+
+
+def test_what_is_remembered_is_bounded_and_soon_forgotten(tmp_path: Path) -> None:
+    hot = hot_with(tmp_path, [Route(1, 1, fold("spring"), False, 1, "https://example.com/")])
+    for number in range(2 * MAX_HEADS + 3):
+        head = hot.read(f"Host: w.example\r\nUser-Agent: {number}".encode())
+        assert head is not None
+        assert head.told.user_agent == str(number)
+        assert len(hot.heads) <= MAX_HEADS
+    for number in range(MAX_ANSWERS + 3):
+        assert hot.find(f"{number}.example".encode(), b"spring") is not None
+        assert len(hot._answers) <= MAX_ANSWERS
+    assert hot.read(b"Host: w.example\r\nUser-Agent: " + b"x" * MAX_KEPT_HEAD) is not None
+    assert max(map(len, hot.heads)) <= MAX_KEPT_HEAD
+    hot._forget_heads(time.monotonic())
+    assert hot.heads
+    hot._forget_heads(time.monotonic() + HEADS_FOR_S)
+    assert not hot.heads
+
+
+def hot_with(folder: Path, routes: list[Route]) -> Hot:
+    table = RouteTable()
+    table.set_domains([DomainName(1, "w.example", True)])
+    for route in routes:
+        table.put(route)
+    journal = Journal(folder, "public-0")
+    return Hot(
+        table, Recorder(journal, Visitors(folder / "salts"), ProxyTrust((), ""), frozenset(), full_address=False)
+    )
 
 
 texts = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=40)

@@ -1,5 +1,6 @@
 """Journal lines: what is written comes back the same; what is damaged is refused with ValueError and nothing else."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -7,7 +8,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redirector.records import MAX_AT_US, MAX_CODE_ID, MAX_VERSION, Scan, Stats, parse_line, scan_line, stats_line
+from redirector.records import (
+    MAX_AT_US,
+    MAX_CODE_ID,
+    MAX_VERSION,
+    Scan,
+    Stats,
+    json_items,
+    json_text,
+    line_of,
+    parse_line,
+    scan_line,
+    stats_line,
+)
 
 LINE_TEXT = st.text(st.characters(codec="utf-8"))
 VISITORS = st.one_of(st.just(""), st.integers(0, 2**64 - 1).map(lambda number: f"{number:016x}"))
@@ -56,6 +69,25 @@ def test_a_scan_comes_back_the_same(scan: Scan) -> None:
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     assert parse_line(line) == scan
+
+
+@given(SCANS)
+@example(SCAN)
+def test_a_line_joined_from_parts_is_the_same(scan: Scan) -> None:
+    scan = replace(scan, id=SCAN.id, address=SCAN.address, demo=False)
+    line = line_of(
+        scan.id,
+        scan.at_us,
+        json_items(scan.code_id, scan.version, scan.rule, scan.variant),
+        json_text(scan.uncounted),
+        scan.address,
+        json_items(scan.user_agent, scan.referrer, scan.language),
+        json_text(scan.query),
+        json_text(scan.gpc),
+        scan.visitor,
+        json_text(scan.host),
+    )
+    assert line == scan_line(scan)
 
 
 def test_stats_come_back_the_same() -> None:

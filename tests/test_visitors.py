@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,7 @@ def test_the_salts_are_for_their_owner_alone(path: Path, clock: Clock) -> None:
 
 def test_salts_are_destroyed_48_hours_after_their_day_began(path: Path, clock: Clock) -> None:
     visitors = opened(path, clock())
+    visitors.visitor_id(*PHONE, micros(clock()))
     first_day = clock().date().isoformat()
     first_salt = salts_in(path)[first_day]
     visitors.refresh(clock.advance(days=1))
@@ -104,6 +106,7 @@ def test_salts_are_destroyed_48_hours_after_their_day_began(path: Path, clock: C
     assert first_day not in salts_in(path)
     assert first_salt not in path.read_text()
     assert first_day not in visitors._salts
+    assert visitors._keyed.digest() == blake2b().digest()  # no hash with the salt in it is left either
 
 
 def test_a_worker_that_slept_forgets_old_salts_too(path: Path, clock: Clock) -> None:

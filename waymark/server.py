@@ -128,6 +128,8 @@ def run_app(
     listener = socket.socket(fileno=fd)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that reads no answer, or is gone, does not hold its connection
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_FOR_MS)
+    if fast and hasattr(socket, "TCP_DEFER_ACCEPT"):  # a scan wakes the worker once, with its request, not twice
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(HEAD_WITHIN_S))
     gate = Gate()
     limited = protocol_with(gate)
     config = uvicorn.Config(
