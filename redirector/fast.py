@@ -12,8 +12,9 @@ from typing import Any, Final
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from redirector.framing import MAX_HEAD_BYTES
 from redirector.hot import Hot
-from redirector.listener import HEAD_WITHIN_S, KEEP_ALIVE_S, MAX_HEAD_BYTES, Gate, LimitedProtocol
+from redirector.listener import HEAD_WITHIN_S, KEEP_ALIVE_S, Gate, LimitedProtocol
 from redirector.recorder import Client
 
 _QUERY: Final = re.compile(r"[\x21\x22\x24-\x7e]*")

@@ -32,7 +32,8 @@ from database.migrate import migrate
 from redirector import fast, listener
 from redirector.app import PublicSettings, create_public_app
 from redirector.facts import ProxyTrust
-from redirector.listener import Gate, Refusal, body_framing, protocol_with
+from redirector.framing import Refusal, body_framing
+from redirector.listener import Gate, protocol_with
 from redirector.records import Scan, parse_line
 from tests.running import Running, wait_for
 from waymark.server import Server
