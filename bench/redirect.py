@@ -14,7 +14,17 @@ from bench.tables import Bar, Outcome, Table, count, megabytes, millis
 from bench.wrk import Load, load
 
 WARM_UP_S: Final = 1
-WAYS: Final = {"keep-alive": True, "connection per scan": False}
+ALL_DIFFERENT: Final = "keep-alive, no two user agents alike"
+KEEP_ALIVE: Final = {"keep-alive": True, "connection per scan": False, ALL_DIFFERENT: True}
+# A phone's headers as in all loads, but nothing remembered of one request helps the next.
+_SCRIPT: Final = """\
+local number = 0
+function request()
+  number = number + 1
+  wrk.headers["User-Agent"] = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 " .. number
+  return wrk.format()
+end
+"""
 # Relative to nginx, of the issue: bar and aim.
 BARS: Final = {"keep-alive": (0.45, 0.65), "connection per scan": (0.42, 0.60)}
 
@@ -49,24 +59,29 @@ def measure(plan: Plan, folder: Path, say: Say) -> Outcome:
         Waymark("Waymark, power mode", Installation(folder / "power", 1, durability="power", geo=plan.geo)),
     ]
     neighbours, notes = others(folder)
-    found = [Series(server, way) for way in WAYS for server in (*ours, *neighbours)]
+    servers = {way: (*ours, *neighbours) for way in KEEP_ALIVE}
+    servers[ALL_DIFFERENT] = (ours[0], *(server for server in neighbours if isinstance(server, Nginx)))
+    script = folder / "all-different.lua"
+    script.write_text(_SCRIPT)
+    found = [Series(server, way) for way in KEEP_ALIVE for server in servers[way]]
     for number in range(plan.rounds):
         for series in found:
             say(f"round {number + 1} of {plan.rounds}: {series.server.name}, {series.way}")
-            series.samples.append(sample(series.server, series.way, plan))
+            chosen = script if series.way == ALL_DIFFERENT else None
+            series.samples.append(sample(series.server, series.way, plan, chosen))
     recorded: dict[str, int] = {}
     verdicts = {}
     for server in ours:
         say(f"counting what {server.name} has recorded")
         verdicts[server.name] = _recorded(server.installation, recorded)
-    tables = tuple(_table(way, found, recorded, verdicts) for way in WAYS)
+    tables = tuple(_table(way, found, recorded, verdicts) for way in KEEP_ALIVE)
     return Outcome((*tables[:-1], _with_notes(tables[-1], notes)), _bars(found))
 
 
 def sample(server: Server, way: str, plan: Plan, script: Path | None = None) -> Sample:
     """Every server is alone on its core: the private side and its ingestion are started afterwards, for the recount.
     They would not change the CPU-seconds of the worker, but would take wrk's core, and so change all else."""
-    keep_alive = WAYS[way]
+    keep_alive = KEEP_ALIVE[way]
     with server.started() as child:
         warm = load(server.url, WARM_UP_S, plan.connections, keep_alive=keep_alive, script=script)
         before = child.cpu_s()

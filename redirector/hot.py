@@ -16,7 +16,8 @@ from redirector.routes import RouteTable
 
 MAX_ANSWERS: Final = 20_000
 MAX_LINES: Final = 64
-MAX_NAMES: Final = 2_000
+MAX_FIELDS: Final = 4_000
+MAX_KEPT_LINE: Final = 256
 MAX_HEADS: Final = 2_000
 MAX_KEPT_HEAD: Final = 1_500
 HEADS_FOR_S: Final = 60.0  # they may hold what a browser says of its user: not kept for longer than they help
@@ -69,7 +70,7 @@ class Hot:
         self.proxied = bool(recorder.trust.networks)
         self.heads: dict[bytes, Head] = {}
         self._answers: dict[tuple[bytes, bytes], Answer] = {}
-        self._slots: dict[bytes, int | None] = {}
+        self._fields: dict[bytes, tuple[int, str]] = {}
         self._header = recorder.trust.header.encode() if self.proxied else None
         self._table = table
         self._journal = recorder.journal
@@ -92,26 +93,27 @@ class Hot:
     def read(self, block: bytes) -> Head | None:
         """The header lines of a request; None when another protocol has to look at them."""
         lines = block.split(b"\r\n")
-        if len(lines) > MAX_LINES or block.translate(None, _PLAIN) != b"\r\n" * (len(lines) - 1):
+        if len(lines) > MAX_LINES:
             return None
-        found: list[str | None] = [None] * 9
+        found = [""] * 9
+        seen = 0
         forwarded: list[str] = []
-        slots = self._slots
+        known = self._fields
         for line in lines:
-            name, colon, value = line.partition(b":")
-            slot = slots.get(name)
-            if slot is None:
-                slot = self._slot(name)
-            if slot == IGNORED and colon:
-                continue
-            if slot is None or slot == NOT_OURS or not colon or found[slot] is not None:
+            field = known.get(line) or self._field(line)
+            if field is None:
                 return None
-            text = value.strip(b" \t").decode("latin-1")
+            slot, text = field
+            if slot == IGNORED:
+                continue
             if slot == FORWARDED:
                 forwarded.append(text)
+            elif seen >> slot & 1:
+                return None
             else:
                 found[slot] = text
-        return self._kept(block, found, forwarded)
+                seen |= 1 << slot
+        return self._kept(block, found, forwarded) if seen >> HOST & 1 else None
 
     def add(self, protocol: Waiting, line: bytes, answer: bytes, close: bool) -> None:
         if not self._turn:
@@ -156,29 +158,29 @@ class Hot:
         if now >= self._forget_at:
             self._forget_at = now + HEADS_FOR_S
             self.heads.clear()
+            self._fields.clear()
 
-    def _slot(self, name: bytes) -> int | None:
-        """What a header is to us, by its spelling; None for what is no header name."""
-        if not _TOKEN.fullmatch(name):
+    def _field(self, line: bytes) -> tuple[int, str] | None:
+        """(what a header is to us, its value); None for what is no header, or not ours to answer."""
+        name, colon, value = line.partition(b":")
+        if not colon or not _TOKEN.fullmatch(name) or value.translate(None, _PLAIN):
             return None
         lower = name.lower()
         slot = FORWARDED if lower == self._header else _SLOTS.get(lower, IGNORED)
-        if len(self._slots) < MAX_NAMES:
-            self._slots[name] = slot
-        return slot
-
-    def _kept(self, block: bytes, found: list[str | None], forwarded: list[str]) -> Head | None:
-        host, connection = found[HOST], (found[CONNECTION] or "keep-alive").lower()
-        if host is None or connection not in ("close", "keep-alive"):
+        text = value.strip(b" \t").decode("latin-1")
+        if slot == NOT_OURS or (slot == CONNECTION and text.lower() not in ("close", "keep-alive")):
             return None
-        told = told_by(
-            user_agent=found[USER_AGENT] or "",
-            referrer=found[REFERRER] or "",
-            accept_language=found[LANGUAGE] or "",
-            sec_gpc=found[GPC] or "",
-            host=host,
-        )
-        head = Head(told, host.encode("latin-1"), connection == "close", tuple(forwarded))
+        field = slot, "" if slot == IGNORED else text
+        if slot != FORWARDED and len(line) <= MAX_KEPT_LINE:
+            if len(self._fields) >= MAX_FIELDS:
+                self._fields.clear()
+            self._fields[line] = field
+        return field
+
+    def _kept(self, block: bytes, found: list[str], forwarded: list[str]) -> Head:
+        host = found[HOST]
+        told = told_by(found[USER_AGENT], found[REFERRER], found[LANGUAGE], found[GPC], host)
+        head = Head(told, host.encode("latin-1"), found[CONNECTION].lower() == "close", tuple(forwarded))
         if not forwarded and len(block) <= MAX_KEPT_HEAD:  # a client's address makes its head one of a kind
             if len(self.heads) >= MAX_HEADS:
                 self.heads.clear()

@@ -83,7 +83,7 @@ class Recorder:
         )
 
 
-def told_by(*, user_agent: str, referrer: str, accept_language: str, sec_gpc: str, host: str) -> Told:
+def told_by(user_agent: str, referrer: str, accept_language: str, sec_gpc: str, host: str) -> Told:
     gpc = sec_gpc.strip() == "1"
     headers = json_items(
         trimmed_agent(user_agent, gpc=gpc),

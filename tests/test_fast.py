@@ -26,7 +26,7 @@ from database.migrate import migrate
 from redirector.app import PublicSettings, create_public_app
 from redirector.facts import ProxyTrust, networks_from
 from redirector.fast import fast_protocol_with
-from redirector.hot import HEADS_FOR_S, MAX_ANSWERS, MAX_HEADS, MAX_KEPT_HEAD, Hot
+from redirector.hot import HEADS_FOR_S, MAX_ANSWERS, MAX_FIELDS, MAX_HEADS, MAX_KEPT_HEAD, MAX_KEPT_LINE, Hot
 from redirector.journal import Journal
 from redirector.listener import Gate, protocol_with
 from redirector.recorder import Recorder
@@ -273,20 +273,23 @@ def test_the_fast_way_is_really_taken_and_left_for_good(ways: tuple[Way, Way]) -
 
 def test_what_is_remembered_is_bounded_and_soon_forgotten(tmp_path: Path) -> None:
     hot = hot_with(tmp_path, [Route(1, 1, fold("spring"), False, 1, "https://example.com/")])
-    for number in range(2 * MAX_HEADS + 3):
+    for number in range(2 * MAX_FIELDS + 3):
         head = hot.read(f"Host: w.example\r\nUser-Agent: {number}".encode())
         assert head is not None
         assert head.told.user_agent == str(number)
         assert len(hot.heads) <= MAX_HEADS
+        assert len(hot._fields) <= MAX_FIELDS
     for number in range(MAX_ANSWERS + 3):
         assert hot.find(f"{number}.example".encode(), b"spring") is not None
         assert len(hot._answers) <= MAX_ANSWERS
     assert hot.read(b"Host: w.example\r\nUser-Agent: " + b"x" * MAX_KEPT_HEAD) is not None
     assert max(map(len, hot.heads)) <= MAX_KEPT_HEAD
+    assert max(map(len, hot._fields)) <= MAX_KEPT_LINE
     hot._forget_heads(time.monotonic())
     assert hot.heads
     hot._forget_heads(time.monotonic() + HEADS_FOR_S)
     assert not hot.heads
+    assert not hot._fields
 
 
 def hot_with(folder: Path, routes: list[Route]) -> Hot:
