@@ -59,7 +59,7 @@ def measure(plan: Plan, folder: Path, say: Say) -> Outcome:
         Waymark("Waymark, power mode", Installation(folder / "power", 1, durability="power", geo=plan.geo)),
     ]
     neighbours, notes = others(folder)
-    servers = {way: (*ours, *neighbours) for way in KEEP_ALIVE}
+    servers = dict.fromkeys(KEEP_ALIVE, (*ours, *neighbours))
     servers[ALL_DIFFERENT] = (ours[0], *(server for server in neighbours if isinstance(server, Nginx)))
     script = folder / "all-different.lua"
     script.write_text(_SCRIPT)

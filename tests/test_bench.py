@@ -340,7 +340,7 @@ def test_every_part_runs(part: str, tmp_path: Path) -> None:
     for trouble in ("NOT EXACT", "DIFFER", "FAILED", "nan"):
         assert trouble not in text, text
     if part == "redirect":
-        assert text.count("exact, 0 lost") == 4  # two modes, two ways of connecting
+        assert text.count("exact, 0 lost") == 5  # two modes, two ways of connecting; no two alike
     if part == "openloop":
         assert "Answered 400, recorded 400: exact" in text
     assert all(bar.measured > 0 for bar in outcome.bars)
