@@ -5,8 +5,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from codes.codes import Code, code_query, with_tags
 from codes.names import plain_text
+from codes.register import Code, code_query, with_tags
 from database.schema import code_tags, codes, versions
 
 SORTS: Final[dict[str, Any]] = {

@@ -22,7 +22,6 @@ from codes.codes import (
     codes_by_id,
     create_code,
     find_code,
-    list_versions,
     retarget,
     undo,
 )
@@ -31,6 +30,7 @@ from codes.domains import list_domains
 from codes.errors import Conflict, NotFound
 from codes.names import TagError
 from codes.search import list_code_ids, list_codes
+from codes.versions import list_versions
 from dashboard import periods, signing
 from dashboard.access import Forbidden, Identity, TheParts, find_identity
 from dashboard.accounts import AccountError, Role

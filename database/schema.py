@@ -7,7 +7,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -58,6 +60,7 @@ domains = Table(
     Column("scheme", String(5), nullable=False),  # what the QR starts with: http or https
     Column("is_default", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("not_found_url", Text),  # where unknown codes go instead of our own 404 page
 )
 
 # What is printed. A row is never deleted while printed is set, and a (domain, code) is never used again.
@@ -78,6 +81,9 @@ codes = Table(
     Column("created_by", String(120), nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("archived_at", UtcDateTime),
+    Column("campaign_id", Key),  # campaigns and placements are archived, never deleted: no foreign key is needed
+    Column("placement_id", Key),
+    Column("guard", String(16), nullable=False, server_default="alert"),  # destination checks: off | alert | fallback
     UniqueConstraint("domain_id", "code"),
     # Unique for all but legacy codes: two of ours may not differ only in case or in O/0, I/L/1.
     Index(
@@ -89,6 +95,8 @@ codes = Table(
         postgresql_where=text("NOT legacy"),
     ),
     Index("ix_codes_created_at", "created_at"),
+    Index("ix_codes_campaign_id", "campaign_id"),
+    Index("ix_codes_placement_id", "placement_id"),
     sqlite_autoincrement=True,  # a removed demo code's id must never come back: its scans may still be in the journal
 )
 
@@ -108,13 +116,126 @@ versions = Table(
     Column("code_id", Key, ForeignKey("codes.id", ondelete="CASCADE"), nullable=False),
     Column("number", Integer, nullable=False),  # 1, 2, 3 ... within the code
     Column("destination", Text, nullable=False),
-    Column("rules", JSON),
-    Column("action", String(16), nullable=False),  # create | retarget | undo
-    Column("restores", Integer),  # the version number an undo brought back
+    Column("rules", JSON),  # list of rules in order, as codes.rules writes them; NULL: none
+    Column(
+        "action", String(16), nullable=False
+    ),  # create | retarget | undo | rollback | schedule | revert | bulk | import | guard
+    Column("restores", Integer),  # the version number that an undo, a rollback or a revert brought back
     Column("reason", String(500), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(120), nullable=False),
+    Column("options", JSON),  # object as codes.options writes it: start, expiry, pause, password ...; NULL: none
     UniqueConstraint("code_id", "number"),
+)
+
+# What codes are printed for: UTM fields for their destinations, and what it cost.
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("utm", JSON, nullable=False),  # {"source": ..., "medium": ..., "campaign": ..., "term": ..., "content": ...}
+    Column("cost_minor", BigInteger),  # in the currency's smallest unit
+    Column("currency", String(3)),  # ISO 4217
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Column("archived_at", UtcDateTime),
+)
+
+# Where a code hangs: a spot in a venue.
+placements = Table(
+    "placements",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("venue", String(200), nullable=False),
+    Column("spot", String(200), nullable=False),
+    Column("zone", String(64), nullable=False),  # IANA time zone
+    Column("opening_hours", JSON),  # {"mon": [["09:00", "18:00"], ...], ...}; NULL: unknown
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Column("archived_at", UtcDateTime),
+    UniqueConstraint("venue", "spot"),
+)
+
+# One order at the printer's. Putting a code into a batch sets its ``printed`` lock.
+print_batches = Table(
+    "print_batches",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("printed_on", Date, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("cost_minor", BigInteger),
+    Column("currency", String(3)),
+    Column("note", String(500), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(120), nullable=False),
+)
+
+batch_codes = Table(
+    "batch_codes",
+    metadata,
+    Column("batch_id", Key, ForeignKey("print_batches.id"), primary_key=True),
+    Column("code_id", Key, ForeignKey("codes.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_batch_codes_code_id", "code_id"),
+)
+
+# A change of a code that comes into force by itself, and may go again.
+scheduled_changes = Table(
+    "scheduled_changes",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("code_id", Key, ForeignKey("codes.id", ondelete="CASCADE"), nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime),  # when the version before is brought back; NULL: never
+    Column(
+        "content", JSON, nullable=False
+    ),  # {"destination": ..., "rules": ..., "options": ...}, each only when it changes
+    Column("reason", String(500), nullable=False),
+    Column("state", String(16), nullable=False),  # waiting | active | done | failed | cancelled
+    Column("problem", String(500)),
+    Column("applied_version", Integer),
+    Column("replaced_version", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Index("ix_scheduled_changes_state", "state"),
+    Index("ix_scheduled_changes_code_id", "code_id"),
+)
+
+# What the guardian knows of a code's destination, one row per code.
+destination_checks = Table(
+    "destination_checks",
+    metadata,
+    Column("code_id", Key, ForeignKey("codes.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("checked_at", UtcDateTime),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("status", Integer),  # of the last answer; NULL when none came
+    Column("problem", String(300)),  # NULL: fine
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("good_version", Integer),  # the last version whose destination answered
+    Column("alerted_at", UtcDateTime),
+    Index("ix_destination_checks_next_at", "next_at"),
+)
+
+# Work that takes longer than a request: imports, label sheets, bulk changes. Resumed after a restart.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("state", String(16), nullable=False),  # waiting | running | done | failed | cancelled
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("input", JSON, nullable=False),
+    Column("result", JSON),
+    Column("problem", String(500)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("ix_tasks_state", "state"),
 )
 
 # One row in the same transaction as every write to something the public side caches; pruned, so followers may reload.

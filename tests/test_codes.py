@@ -18,7 +18,6 @@ from codes.codes import (
     delete_demo_codes,
     find_code,
     get_code,
-    list_versions,
     retarget,
     undo,
 )
@@ -26,6 +25,7 @@ from codes.destinations import DestinationError, DestinationPolicy
 from codes.domains import ensure_default_domain, find_domain, get_domain, list_domains
 from codes.errors import Conflict, NotFound
 from codes.search import SORTS, list_code_ids, list_codes
+from codes.versions import list_versions
 from database.changes import Change, changes_after, last_seq
 from database.engine import Database
 from database.schema import audit, code_tags, codes, versions

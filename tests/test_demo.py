@@ -27,11 +27,12 @@ from analytics.periods import Period
 from analytics.reports import Bots, Filter, Reports
 from analytics.segments import list_segments
 from analytics.store import ScanStore
-from codes.codes import NewCode, create_code, find_code, get_code, list_versions
+from codes.codes import NewCode, create_code, find_code, get_code
 from codes.destinations import DestinationPolicy
 from codes.domains import ensure_default_domain
 from codes.errors import Conflict
 from codes.search import list_codes
+from codes.versions import list_versions
 from database.engine import Database
 from database.migrate import migrate
 from geo.places import Places

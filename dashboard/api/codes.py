@@ -13,15 +13,14 @@ from codes.codes import (
     Code,
     CodeChange,
     NewCode,
-    Version,
     change_code,
     create_code,
     get_code,
-    list_versions,
     undo,
 )
 from codes.qr import FORMATS, QrStyle, media_type, render
 from codes.search import list_codes
+from codes.versions import Version, list_versions
 from dashboard.access import Editor, TheParts, Viewer
 
 router = APIRouter(tags=["codes"])

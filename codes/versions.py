@@ -1,0 +1,185 @@
+"""What a version of a code says, how two differ, and how a new one is added. Versions are never changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from codes.errors import Conflict, NotFound
+from codes.names import plain_text
+from codes.options import NO_OPTIONS, Options, read_options, shown_options, written_options
+from codes.rules import Rule, read_rules, rule_in_words, written_rules
+from database.changes import record_changes
+from database.schema import audit, codes, versions
+
+CHUNK: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Where scans go: by the first rule that holds, else to the destination, within the options."""
+
+    destination: str
+    rules: tuple[Rule, ...] = ()
+    options: Options = NO_OPTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    number: int
+    content: Content
+    action: str
+    restores: int | None
+    reason: str
+    created_at: datetime
+    created_by: str
+
+    @property
+    def destination(self) -> str:
+        return self.content.destination
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """In words; None where there was, or is, nothing."""
+
+    what: str
+    before: str | None
+    after: str | None
+
+
+async def list_versions(connection: AsyncConnection, code_id: int) -> list[Version]:
+    """Newest first."""
+    rows = await connection.execute(
+        select(versions).where(versions.c.code_id == code_id).order_by(versions.c.number.desc())
+    )
+    return [version_from(row) for row in rows]
+
+
+async def get_version(connection: AsyncConnection, code_id: int, number: int) -> Version:
+    query = select(versions).where(versions.c.code_id == code_id, versions.c.number == number)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise NotFound(f"this code has no version {number}; `waymark code history` lists those it has.")
+    return version_from(row)
+
+
+async def add_versions(connection: AsyncConnection, added: Mapping[int, Version], shown: Mapping[int, str]) -> None:
+    """One more version of each code, by its id; ``number`` is that of the version to come and must be the next one.
+
+    ``shown`` names the codes in the audit log. Raises Conflict when somebody else was faster.
+    """
+    rows = [{"code_id": code_id, **version_values(version)} for code_id, version in added.items()]
+    try:
+        for start in range(0, len(rows), CHUNK):
+            await connection.execute(insert(versions), rows[start : start + CHUNK])
+    except IntegrityError as error:  # PostgreSQL lets two writers get this far
+        raise Conflict("a code was changed by somebody else at this moment; look at it, then try again.") from error
+    for code_id, version in added.items():
+        await connection.execute(
+            update(codes).where(codes.c.id == code_id).values(version=version.number, updated_at=version.created_at)
+        )
+    now = datetime.now(UTC)
+    entries = [
+        {"at": now, "who": version.created_by, "action": f"code.{version.action}", "subject": shown[code_id][:300]}
+        for code_id, version in added.items()
+    ]
+    await connection.execute(insert(audit), entries)
+    await record_changes(connection, "code", list(added))
+
+
+def differences(before: Content, after: Content) -> list[Difference]:
+    """What changes from one to the other, rule by rule and option by option; empty when nothing does."""
+    found = []
+    if before.destination != after.destination:
+        found.append(Difference("destination", before.destination, after.destination))
+    old, new = ({rule.name: rule for rule in content.rules} for content in (before, after))
+    found += [
+        Difference(f"rule {name}", _rule_text(old.get(name)), _rule_text(new.get(name)))
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    ]
+    order = [
+        [rule.name for rule in content.rules if rule.name in old and rule.name in new] for content in (before, after)
+    ]
+    if order[0] != order[1]:
+        found.append(Difference("order of rules", ", ".join(order[0]), ", ".join(order[1])))
+    return found + _option_differences(before.options, after.options)
+
+
+def origin_of(history: Mapping[int, Version], number: int) -> int:
+    """The version that a chain of undos leads back to."""
+    restores = history[number].restores
+    return number if restores is None else restores
+
+
+def next_version(
+    number: int, content: Content, action: str, who: str, reason: str, at: datetime | None = None
+) -> Version:
+    return Version(number, content, action, None, reason, at or datetime.now(UTC), who)
+
+
+def restoring(version: Version, restores: int | None) -> Version:
+    return replace(version, restores=restores)
+
+
+def content_from(destination: str, rules: Any, options: Any) -> Content:
+    """Of stored columns, which were checked when they were saved."""
+    if rules is None and options is None:
+        return Content(destination)
+    return Content(destination, read_rules(rules, None), read_options(options, None))
+
+
+def version_from(row: Row[Any]) -> Version:
+    content = content_from(row.destination, row.rules, row.options)
+    return Version(row.number, content, row.action, row.restores, row.reason, row.created_at, row.created_by)
+
+
+def version_values(version: Version) -> dict[str, Any]:
+    return {
+        "number": version.number,
+        "destination": version.content.destination,
+        "rules": written_rules(version.content.rules),
+        "options": written_options(version.content.options),
+        "action": version.action,
+        "restores": version.restores,
+        "reason": plain_text(version.reason),
+        "created_at": version.created_at,
+        "created_by": version.created_by,
+    }
+
+
+def _rule_text(rule: Rule | None) -> str | None:
+    if rule is None:
+        return None
+    total = sum(variant.weight for variant in rule.variants)
+    ways = [
+        variant.destination
+        if variant.name is None
+        else f"{variant.name} {variant.weight}/{total} {variant.destination}"
+        for variant in rule.variants
+    ]
+    return f"{rule_in_words(rule)} -> {', '.join(ways)}"
+
+
+def _option_differences(before: Options, after: Options) -> list[Difference]:
+    old, new = shown_options(before), shown_options(after)
+    changed = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    found = [Difference(f"option {name}", _option_text(old.get(name)), _option_text(new.get(name))) for name in changed]
+    if before.password_hash and after.password_hash and before.password_hash != after.password_hash:
+        found.append(Difference("option password", "set", "another one"))
+    return found
+
+
+def _option_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={text}" for name, text in value.items())
+    if isinstance(value, Sequence):
+        return ", ".join(map(str, value))
+    return "yes" if value is True else str(value)
