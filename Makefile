@@ -43,9 +43,9 @@ bench: $(DEV_STAMP) $(WEB_BUILD)
 
 # New versions within the bounds of pyproject.toml. The files name no index and no host.
 lock: $(DEV_STAMP)
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra fast --extra build --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --no-config --python-version 3.11 --universal --output-file requirements/run.lock.txt
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra fast --extra postgres --extra dev --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra fast --extra labels --extra build --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --no-config --python-version 3.11 --universal --output-file requirements/run.lock.txt
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra fast --extra labels --extra postgres --extra dev --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --no-config --python-version 3.11 --universal \
 	  --output-file requirements/dev.lock.txt
 

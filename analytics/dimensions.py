@@ -14,6 +14,7 @@ from database.engine import Database
 from database.schema import codes, versions
 
 CHUNK: Final = 2_000
+UNMARKED: Final = 1_000  # changes that concern no code are not worth a write each
 
 
 class Dimensions:
@@ -23,22 +24,26 @@ class Dimensions:
         self._store = store
         self._database = database
         self._seq: int | None = None
+        self._marked = -1  # what of it the store knows
 
     async def follow(self) -> bool:
         async with self._database.reading() as connection:
             if self._seq is None:
-                self._seq = await self._stored_seq()
+                self._seq = self._marked = await self._stored_seq()
             newest = await last_seq(connection)
             if newest == self._seq:
                 return False
             changed = await self._changed_ids(connection, newest)
+            if not changed and newest - self._marked < UNMARKED:  # what is published of scans comes each second
+                self._seq = newest
+                return False
             for start in range(0, len(changed), CHUNK):
                 await self._copy(connection, changed[start : start + CHUNK])
         await self._store.write(
             [("DELETE FROM dimension_mark", ()), ("INSERT INTO dimension_mark VALUES (?)", [newest])]
         )
-        self._seq = newest
-        return True
+        self._seq = self._marked = newest
+        return bool(changed)
 
     async def _stored_seq(self) -> int:
         rows = await self._store.query("SELECT seq FROM dimension_mark")
@@ -50,7 +55,7 @@ class Dimensions:
         changes = await changes_after(connection, self._seq, limit=1_000_000) if 0 <= self._seq <= newest else None
         if changes is None or any(change.kind == "domain" for change in changes):
             return list((await connection.execute(select(codes.c.id))).scalars())
-        return list({change.ref_id for change in changes})
+        return list({change.ref_id for change in changes if change.kind == "code"})
 
     async def _copy(self, connection: AsyncConnection, code_ids: Sequence[int]) -> None:
         found = await codes_by_id(connection, code_ids)
@@ -70,8 +75,20 @@ class Dimensions:
             columns = [list(column) for column in zip(*all_versions, strict=True)]
             statements.append(("INSERT INTO versions SELECT " + ", ".join(["unnest(?)"] * 5), columns))
         # Deleting and inserting one key in one transaction trips DuckDB's primary key: two transactions.
-        await self._store.write(statements[:2])
-        await self._store.write(statements[2:])
+        async with self._store.settling:
+            statements.append(await self._without_tallies(code_ids, found))
+            await self._store.write(statements[:2])
+            await self._store.write(statements[2:])
+
+    async def _without_tallies(self, code_ids: Sequence[int], found: Sequence[Code]) -> tuple[str, Sequence[Any]]:
+        """Takes away the tallies of tags that a scanned code gets or loses; they are made anew in the background."""
+        within = "WHERE code_id IN (SELECT unnest(?))"
+        scanned = await self._store.query(f"SELECT DISTINCT code_id FROM scans {within}", [list(code_ids)])
+        before = dict(await self._store.query(f"SELECT code_id, tags FROM codes {within}", [list(code_ids)]))
+        after = {code.id: code.tags for code in found}
+        changed = {tag for (code_id,) in scanned for tag in {*before.get(code_id, ())} ^ {*after.get(code_id, ())}}
+        self._store.past_changes += bool(changed)
+        return ("DELETE FROM tally_scopes WHERE tag IN (SELECT unnest(?))", [sorted(changed)])
 
 
 def _columns(found: Sequence[Code]) -> list[list[Any]]:

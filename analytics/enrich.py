@@ -5,9 +5,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from analytics.agents import AgentReader
 from geo.addresses import middle_of
 from geo.places import Network, Place, Places
+from redirector.agents import AgentReader
+from redirector.decision import LET_THROUGH_UNCOUNTED
 from redirector.facts import prefix_of
 from redirector.records import Scan
 
@@ -58,7 +59,7 @@ class Enricher:
         row["browser"], row["browser_version"] = agent.browser, agent.browser_version
         row["app"] = agent.app
         # What the request was weighs more than what it called itself.
-        row["bot_reason"] = scan.uncounted or agent.bot_reason
+        row["bot_reason"] = (None if scan.uncounted == LET_THROUGH_UNCOUNTED else scan.uncounted) or agent.bot_reason
 
     def _put_location(self, row: Row, scan: Scan) -> None:
         place, network = self._located(scan.address)

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import orjson
 
-from analytics.agents import AgentReader
 from analytics.enrich import Enricher, Row
 from analytics.frames import read_frame, write_frame
 from analytics.segments import Chunk, next_chunk
+from analytics.tallies import DAY_US
 from geo.places import Places
+from redirector.agents import AgentReader
 
 POLL_S: Final = 0.02
 ANSWER_WITHIN_S: Final = 0.5
@@ -66,6 +67,7 @@ class EnrichmentProcess:
             "stats": [chunk.stats.at_us, chunk.stats.counters] if chunk.stats else None,
             "scans_before_stats": chunk.scans_before_stats,
             "corrupt_before_stats": chunk.corrupt_before_stats,
+            "days": sorted({row["at_us"] // DAY_US for row in rows}),
             "latest": rows[-LIVE_ROWS:],
         }
 

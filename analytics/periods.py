@@ -1,7 +1,7 @@
 """Time ranges as people ask for them: a zone, a start, an end, and interval starts that survive daylight saving."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -45,8 +45,14 @@ def period_for(
     """Dates or times in ISO form; a date as the end includes that whole day. Without a start: the last ``days`` days."""
     zone = zone_for(tz)
     now = (now or datetime.now(UTC)).astimezone(zone)
-    until = _moment(end, zone, end_of_day=True) if end else _midnight(now + timedelta(days=1), zone)
-    since = _moment(start, zone) if start else _midnight(until.astimezone(zone) - timedelta(days=days), zone)
+    until = (
+        _moment(end, zone, end_of_day=True) if end else midnight(now.date() + timedelta(days=1), zone).astimezone(UTC)
+    )
+    since = (
+        _moment(start, zone)
+        if start
+        else midnight(until.astimezone(zone).date() - timedelta(days=days), zone).astimezone(UTC)
+    )
     if since >= until:
         raise PeriodError(
             f"the range starts at {since.isoformat()}, not before its end {until.isoformat()}; swap them."
@@ -83,6 +89,11 @@ def interval_starts(period: Period, interval: Interval) -> list[datetime]:
     return starts
 
 
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When the day begins there, in that zone; the first time, should its clock go back at midnight."""
+    return datetime.combine(day, time(0), zone)
+
+
 def _moment(text: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip().replace(" ", "+"))
@@ -95,10 +106,6 @@ def _moment(text: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime:
     return (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
 
 
-def _midnight(at: datetime, zone: ZoneInfo) -> datetime:
-    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
-
-
 def _floor(local: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
     if interval in ("15min", "hour"):
         minute = local.minute // 15 * 15 if interval == "15min" else 0
@@ -109,7 +116,7 @@ def _floor(local: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
         day -= timedelta(days=day.weekday())
     elif interval == "month":
         day = day.replace(day=1)
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    return midnight(day, zone).astimezone(UTC)
 
 
 def _next(current: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
@@ -128,4 +135,4 @@ def _next(current: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
         day += timedelta(days=7)
     else:
         day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    return midnight(day, zone).astimezone(UTC)

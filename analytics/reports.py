@@ -1,48 +1,37 @@
 """The questions a dashboard asks, answered from the scan store: one method per card, all over the same filter."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, TypeVar
 
+import duckdb
 from babel import Locale
 
-from analytics.periods import Interval, Period, interval_for, interval_starts
+from analytics.periods import Interval, interval_for, interval_starts
+from analytics.selection import Bots, Filter, Selection
 from analytics.store import ScanStore
 from geo.places import Places
 
-Bots = Literal["exclude", "include", "only"]
+__all__ = ["Bots", "Filter", "Report", "Reports", "country_name"]
+
 Report = dict[str, Any]
+Answer = TypeVar("Answer")
+Card = Callable[[Selection], Report]
 
 MAX_ROWS: Final = 100
 MAX_PLACES: Final = 3_000
+# What a card reads of the scans, besides their time and visitor.
+_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "summary": ("code_id",),
+    "devices": ("device", "os", "browser", "app"),
+    "regions": ("country", "region", "city", "latitude", "longitude"),
+    "referrers": ("referrer_host",),
+    "networks": ("asn", "network"),
+    "versions": ("code_id", "version"),
+    "codes": ("code_id",),
+}
 NO_PLACES: Final = "No place database is installed: run `waymark geo update` to get DB-IP City Lite (free, CC BY 4.0)."
 NO_NETWORKS: Final = "No ASN database is installed: run `waymark geo update` to get DB-IP ASN Lite (free, CC BY 4.0)."
-_COUNTS: Final = "count(*) AS scans, count(DISTINCT visitor) AS visitors"
-_BUCKET: Final = "epoch_us(scanned_at) // 900000000"
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which scans a report is about. Only counted ones ever are: HEAD and prefetch are listed, never reported."""
-
-    period: Period
-    code_ids: tuple[int, ...] | None = None  # None = all
-    tag: str | None = None
-    bots: Bots = "exclude"
-
-    def where(self) -> tuple[str, list[Any]]:
-        clauses = ["counted", "scanned_at >= ?", "scanned_at < ?"]
-        parameters: list[Any] = [_naive(self.period.start), _naive(self.period.end)]
-        if self.bots != "include":
-            clauses.append("bot_reason IS NULL" if self.bots == "exclude" else "bot_reason IS NOT NULL")
-        if self.code_ids is not None:
-            clauses.append("code_id IN (SELECT unnest(?))")
-            parameters.append(list(self.code_ids))
-        if self.tag is not None:
-            clauses.append("code_id IN (SELECT code_id FROM codes WHERE list_contains(tags, ?))")
-            parameters.append(self.tag)
-        return " AND ".join(clauses), parameters
 
 
 class Reports:
@@ -51,188 +40,198 @@ class Reports:
     def __init__(self, store: ScanStore, places: Places) -> None:
         self._store = store
         self._places = places
+        self._cards: dict[str, Card] = {
+            "timeseries": _timeseries,
+            "summary": _summary,
+            "devices": _devices,
+            "hours": _hours,
+            "regions": self._regions,
+            "referrers": _referrers,
+            "networks": self._networks,
+            "versions": _versions,
+            "codes": _codes,
+        }
+
+    async def several(self, asked: Filter, names: Iterable[str]) -> dict[str, Report]:
+        """Reports by name, all of the same moment; what they share is asked once."""
+        cards = {name: self._cards[name] for name in names}
+
+        def answer(chosen: Selection) -> dict[str, Report]:
+            chosen.gather(column for name in cards for column in _COLUMNS.get(name, ()))
+            return {name: _report(chosen, card) for name, card in cards.items()}
+
+        return await self._ask(asked, answer)
 
     async def timeseries(self, asked: Filter, interval: Interval | None = None) -> Report:
-        interval = interval or interval_for(asked.period)
-        starts = interval_starts(asked.period, interval)
-        where, parameters = asked.where()
-        # Quarter hours first: 5x cheaper than placing every scan, and right for half-hour zones.
-        rows = await self._store.query(
-            f"WITH chosen AS (SELECT {_BUCKET} AS bucket, visitor FROM scans WHERE {where}), "
-            "starts AS (SELECT unnest(?) AS start), "
-            "placed AS (SELECT bucket, start FROM (SELECT DISTINCT bucket FROM chosen) ASOF JOIN starts ON bucket >= start) "
-            f"SELECT start, {_COUNTS} FROM chosen JOIN placed USING (bucket) GROUP BY start",
-            [*parameters, [int(start.timestamp()) // 900 for start in starts]],
-        )
-        counts = {start: (scans, visitors) for start, scans, visitors in rows}
-        points = []
-        for start in starts:
-            scans, visitors = counts.get(int(start.timestamp()) // 900, (0, 0))
-            points.append({"at": asked.period.local(start), "scans": scans, "visitors": visitors})
-        return await self._report(asked, interval=interval, points=points, changes=await self._changes(asked))
+        def answer(chosen: Selection) -> Report:
+            chosen.gather(())
+            return _report(chosen, lambda same: _timeseries(same, interval))
+
+        return await self._ask(asked, answer)
 
     async def summary(self, asked: Filter) -> Report:
         """The totals alone, with what was set aside as bots and how many codes were scanned."""
-        where, parameters = asked.where()
-        everything, everything_parameters = Filter(asked.period, asked.code_ids, asked.tag, "include").where()
-        codes = await self._store.query(f"SELECT count(DISTINCT code_id) FROM scans WHERE {where}", parameters)
-        bots = await self._store.query(
-            f"SELECT bot_reason, count(*) AS scans FROM scans WHERE {everything} AND bot_reason IS NOT NULL "
-            "GROUP BY bot_reason ORDER BY scans DESC, bot_reason",
-            everything_parameters,
-        )
-        return await self._report(
-            asked,
-            codes=codes[0][0],
-            bots={"scans": sum(scans for _, scans in bots), "reasons": [{"reason": r, "scans": n} for r, n in bots]},
-        )
+        return await self._one("summary", asked)
 
     async def devices(self, asked: Filter) -> Report:
-        columns = {"devices": "device", "os": "os", "browsers": "browser", "apps": "app"}
-        return await self._report(asked, **{key: await self._ranking(asked, name) for key, name in columns.items()})
+        return await self._one("devices", asked)
 
     async def hours(self, asked: Filter) -> Report:
-        where, parameters = asked.where()
-        rows = await self._store.query(
-            f"WITH chosen AS (SELECT {_BUCKET} AS bucket, count(*) AS scans FROM scans WHERE {where} GROUP BY 1), "
-            "placed AS (SELECT to_timestamp(bucket * 900) AT TIME ZONE ? AS local, scans FROM chosen) "
-            "SELECT isodow(local), hour(local), sum(scans)::BIGINT FROM placed GROUP BY 1, 2",
-            [*parameters, asked.period.tz.key],
-        )
-        cells = [[0] * 24 for _ in range(7)]
-        for weekday, hour, scans in rows:
-            cells[weekday - 1][hour] = scans
-        return await self._report(asked, cells=cells)
+        return await self._one("hours", asked)
 
     async def regions(self, asked: Filter) -> Report:
-        where, parameters = asked.where()
-        rows = await self._store.query(
-            f"SELECT grouping(region) + grouping(city) AS level, country, region, city, {_COUNTS}, "
-            f"any_value(latitude), any_value(longitude) FROM scans WHERE {where} "
-            "GROUP BY GROUPING SETS ((country), (country, region), (country, region, city)) "
-            f"ORDER BY level DESC, scans DESC, country, region, city LIMIT {MAX_PLACES}",
-            parameters,
-        )
-        available = self._places.has_places or any(row[1] for row in rows)
-        return await self._report(
-            asked,
-            countries=_country_tree(rows),
-            attribution=self._attribution() if available else [],
-            available=available,
-            remedy=None if available else NO_PLACES,
-        )
+        return await self._one("regions", asked)
 
     async def referrers(self, asked: Filter) -> Report:
-        ranking = await self._ranking(asked, "referrer_host")
-        return await self._report(asked, referrers=[{"referrer": row.pop("name"), **row} for row in ranking])
+        return await self._one("referrers", asked)
 
     async def networks(self, asked: Filter) -> Report:
-        where, parameters = asked.where()
-        rows = await self._store.query(
-            f"SELECT asn, any_value(network), {_COUNTS} FROM scans WHERE {where} GROUP BY asn "
-            f"ORDER BY scans DESC, asn LIMIT {MAX_ROWS}",
-            parameters,
-        )
-        available = self._places.has_networks or any(row[0] is not None for row in rows)
-        networks = [{"asn": asn, "network": name, "scans": scans, "visitors": n} for asn, name, scans, n in rows]
-        return await self._report(
-            asked,
-            networks=networks if available else [],
-            attribution=self._attribution() if available else [],
-            available=available,
-            remedy=None if available else NO_NETWORKS,
-        )
+        return await self._one("networks", asked)
 
     async def versions(self, asked: Filter) -> Report:
         """Scans by the version that answered them, newest first, per code."""
-        where, parameters = asked.where()
-        rows = await self._store.query(
-            f"WITH counted_scans AS (SELECT code_id, version, {_COUNTS}, min(scanned_at) AS first_at, "
-            f"max(scanned_at) AS last_at FROM scans WHERE {where} GROUP BY code_id, version) "
-            "SELECT code, version, destination, scans, visitors, first_at, last_at FROM counted_scans "
-            "JOIN codes USING (code_id) LEFT JOIN versions ON versions.code_id = counted_scans.code_id AND number = version "
-            f"ORDER BY code, version DESC LIMIT {MAX_ROWS}",
-            parameters,
-        )
-        keys = ("code", "version", "destination", "scans", "visitors", "first_at", "last_at")
-        found = [dict(zip(keys, row, strict=True)) for row in rows]
-        for row in found:
-            row["first_at"], row["last_at"] = (asked.period.local(_aware(row[key])) for key in ("first_at", "last_at"))
-        return await self._report(asked, versions=found)
+        return await self._one("versions", asked)
 
     async def codes(self, asked: Filter) -> Report:
         """The most scanned codes."""
-        where, parameters = asked.where()
-        rows = await self._store.query(
-            f"WITH ranked AS (SELECT code_id, {_COUNTS} FROM scans WHERE {where} GROUP BY code_id) "
-            "SELECT code, short_url, name, scans, visitors FROM ranked JOIN codes USING (code_id) "
-            f"ORDER BY scans DESC, code LIMIT {MAX_ROWS}",
-            parameters,
-        )
-        keys = ("code", "short_url", "name", "scans", "visitors")
-        return await self._report(asked, codes=[dict(zip(keys, row, strict=True)) for row in rows])
+        return await self._one("codes", asked)
 
     async def scans_by_code(self, asked: Filter) -> dict[int, int]:
-        where, parameters = asked.where()
-        rows = await self._store.query(
-            f"SELECT code_id, count(*) FROM scans WHERE {where} GROUP BY code_id", parameters
-        )
-        return dict(rows)
-
-    async def _ranking(self, asked: Filter, column: str) -> list[dict[str, Any]]:
-        where, parameters = asked.where()
-        rows = await self._store.query(
-            f"SELECT {column}, {_COUNTS} FROM scans WHERE {where} GROUP BY {column} "
-            f"ORDER BY scans DESC, {column} LIMIT {MAX_ROWS}",
-            parameters,
-        )
-        return [{"name": name, "scans": scans, "visitors": visitors} for name, scans, visitors in rows]
+        return dict(await self._ask(asked, lambda chosen: chosen.by_value("tally_code_id", "code_id, scans")))
 
     async def total(self, asked: Filter) -> dict[str, int]:
-        where, parameters = asked.where()
-        [(scans, visitors)] = await self._store.query(f"SELECT {_COUNTS} FROM scans WHERE {where}", parameters)
-        return {"scans": scans, "visitors": visitors}
+        return await self._ask(asked, lambda chosen: chosen.total)
 
-    async def _report(self, asked: Filter, **answer: Any) -> Report:
+    async def _one(self, name: str, asked: Filter) -> Report:
+        return (await self.several(asked, (name,)))[name]
+
+    async def _ask(self, asked: Filter, question: Callable[[Selection], Answer]) -> Answer:
+        def read(cursor: duckdb.DuckDBPyConnection) -> Answer:
+            return question(Selection(cursor, asked))
+
+        return await self._store.read(read)
+
+    def _regions(self, chosen: Selection) -> Report:
+        rows = chosen.by_place(MAX_PLACES)
+        available = self._places.has_places or any(row[1] for row in rows)
         return {
-            "from": asked.period.local(asked.period.start),
-            "to": asked.period.local(asked.period.end),
-            "tz": asked.period.tz.key,
-            "total": await self.total(asked),
-            **answer,
+            "countries": _country_tree(rows),
+            "attribution": self._attribution() if available else [],
+            "available": available,
+            "remedy": None if available else NO_PLACES,
         }
 
-    async def _changes(self, asked: Filter) -> list[dict[str, Any]]:
-        """When the codes in question were retargeted, for marks in the chart. Only when codes were named."""
-        if asked.code_ids is None:
-            return []
-        rows = await self._store.query(
-            "SELECT made_at, code, number, destination FROM versions JOIN codes USING (code_id) "
-            "WHERE code_id IN (SELECT unnest(?)) AND made_at >= ? AND made_at < ? AND number > 1 ORDER BY made_at LIMIT 200",
-            [list(asked.code_ids), _naive(asked.period.start), _naive(asked.period.end)],
-        )
-        return [
-            {"at": asked.period.local(_aware(at)), "code": code, "version": number, "destination": destination}
-            for at, code, number, destination in rows
-        ]
+    def _networks(self, chosen: Selection) -> Report:
+        shown = "asn, network, scans, visitors"
+        rows = chosen.by_value("tally_asn", shown, f"ORDER BY scans DESC, asn LIMIT {MAX_ROWS}")
+        available = self._places.has_networks or any(row[0] is not None for row in rows)
+        return {
+            "networks": _entries(shown, rows) if available else [],
+            "attribution": self._attribution() if available else [],
+            "available": available,
+            "remedy": None if available else NO_NETWORKS,
+        }
 
     def _attribution(self) -> list[dict[str, str]]:
         return [{"text": entry.text, "url": entry.url} for entry in self._places.attributions()]
+
+
+def _report(chosen: Selection, card: Card) -> Report:
+    period = chosen.asked.period
+    return {
+        "from": period.local(period.start),
+        "to": period.local(period.end),
+        "tz": period.tz.key,
+        "total": dict(chosen.total),
+        **card(chosen),
+    }
+
+
+def _timeseries(chosen: Selection, interval: Interval | None = None) -> Report:
+    period = chosen.asked.period
+    interval = interval or interval_for(period)
+    starts = {int(at.timestamp()) // 900: at for at in interval_starts(period, interval)}
+    counts = {start: (scans, visitors) for start, scans, visitors in chosen.by_start(list(starts))}
+    points = []
+    for start, at in starts.items():
+        scans, visitors = counts.get(start, (0, 0))
+        points.append({"at": period.local(at), "scans": scans, "visitors": visitors})
+    changes = [
+        {"at": period.local(_aware(at)), "code": code, "version": number, "destination": destination}
+        for at, code, number, destination in chosen.changes()
+    ]
+    return {"interval": interval, "points": points, "changes": changes}
+
+
+def _summary(chosen: Selection) -> Report:
+    [(codes,)] = chosen.by_value("tally_code_id", "count(*)")
+    tail = "ORDER BY scans DESC, bot_reason"
+    reasons = chosen.of_bots().by_value("tally_bot_reason", "bot_reason AS reason, scans", tail)
+    bots = {"scans": sum(scans for _, scans in reasons), "reasons": _entries("reason, scans", reasons)}
+    return {"codes": codes, "bots": bots}
+
+
+def _devices(chosen: Selection) -> Report:
+    columns = {"devices": "device", "os": "os", "browsers": "browser", "apps": "app"}
+    return {key: _ranking(chosen, column, "name") for key, column in columns.items()}
+
+
+def _hours(chosen: Selection) -> Report:
+    cells = [[0] * 24 for _ in range(7)]
+    for weekday, hour, scans in chosen.by_hour():
+        cells[weekday - 1][hour] = scans
+    return {"cells": cells}
+
+
+def _referrers(chosen: Selection) -> Report:
+    return {"referrers": _ranking(chosen, "referrer_host", "referrer")}
+
+
+def _versions(chosen: Selection) -> Report:
+    shown = "code, version, destination, scans, visitors, first_at, last_at"
+    rows = chosen.by_value(
+        "tally_version",
+        shown,
+        "JOIN codes USING (code_id) LEFT JOIN versions ON versions.code_id = found.code_id AND number = version "
+        f"ORDER BY code, version DESC LIMIT {MAX_ROWS}",
+    )
+    found = _entries(shown, rows)
+    for row in found:
+        row["first_at"], row["last_at"] = (
+            chosen.asked.period.local(_aware(row[key])) for key in ("first_at", "last_at")
+        )
+    return {"versions": found}
+
+
+def _codes(chosen: Selection) -> Report:
+    shown = "code, short_url, name, scans, visitors"
+    tail = f"JOIN codes USING (code_id) ORDER BY scans DESC, code LIMIT {MAX_ROWS}"
+    return {"codes": _entries(shown, chosen.by_value("tally_code_id", shown, tail))}
+
+
+def _ranking(chosen: Selection, column: str, name: str) -> list[dict[str, Any]]:
+    tail = f"ORDER BY scans DESC, {column} LIMIT {MAX_ROWS}"
+    rows = chosen.by_value(f"tally_{column}", f"{column}, scans, visitors", tail)
+    return _entries(f"{name}, scans, visitors", rows)
+
+
+def _entries(names: str, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(names.split(", "), row, strict=True)) for row in rows]
 
 
 def country_name(code: str | None) -> str | None:
     return Locale("en").territories.get(code, code) if code else None
 
 
-def _country_tree(rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+def _country_tree(rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
     """Rows come countries first, then regions, then cities, each by scans."""
     countries: dict[str | None, dict[str, Any]] = {}
     regions: dict[tuple[str | None, str | None], dict[str, Any]] = {}
     for level, country, region, city, scans, visitors, latitude, longitude in rows:
         counts = {"scans": scans, "visitors": visitors}
-        if level == 2:
+        if level == 1:
             countries[country] = {"country": country, "name": country_name(country), **counts, "regions": []}
-        elif level == 1:
+        elif level == 2:
             regions[country, region] = entry = {"region": region, **counts, "cities": []}
             countries[country]["regions"].append(entry)
         else:

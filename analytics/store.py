@@ -3,61 +3,86 @@
 import asyncio
 import logging
 import os
+import re
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import duckdb
 import orjson
 
-from analytics.tables import CREATE, INSERT_BATCH, INSERT_QUARANTINE
+from analytics import tallies
+from analytics.tables import CREATE, INSERT_BATCH, INSERT_QUARANTINE, fingerprint_of
 
 log = logging.getLogger(__name__)
 
 QUERY_THREADS: Final = 2
 SCHEMA_VERSION: Final = 1
+_CHANGES_SCANS: Final = re.compile(r"\s*(INSERT INTO|DELETE FROM) scans\b", re.IGNORECASE)
+Answer = TypeVar("Answer")
+
+# How DuckDB begins to say that a file is damaged. What others typed can only stand behind that.
+_DAMAGED: Final = re.compile(
+    r"(IO Error: )?(Corrupt |Failure while replaying WAL file|Could not read enough bytes|"
+    r"The file .* exists, but it is not a valid DuckDB)"
+)
 
 
 class StoreError(Exception):
     """The scan store cannot be used; the message says why and what to do."""
 
 
+class StoreBroken(StoreError):  # noqa: N818  the condition
+    """The file itself is damaged: nobody else's lock, no missing right, no newer version."""
+
+
+class StoreTaken(StoreError):  # noqa: N818
+    """Another process has the file open; it may let go of it."""
+
+
 class ScanStore:
     """Reads run on a few threads with a cursor each; writes on one thread of their own, in the order they were asked."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, batch_file: Path) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, batch_file: Path) -> None:
+        self.path = path
         self.batch_file = batch_file
+        self.damage: str | None = None  # once set, only another start helps
+        self.settling = asyncio.Lock()  # tallies are made while no tag is on its way from the control database
+        self.past_changes = 0  # how often scans of another day than today came or went
+        self._changed_at: dict[int, float] = {}  # UTC day -> monotonic
         self._connection = connection
         self._readers = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="reports")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="scan-writer")
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._snapshot_cursor = connection.cursor()
+        self._snapshot_taken: Future[Any] | None = None
         self._write_cursor = connection.cursor()
         self._read_cursors: list[duckdb.DuckDBPyConnection] = []
         self._local = threading.local()
 
     @classmethod
-    def open(cls, path: Path, *, memory_mb: int = 1024, threads: int = 2) -> Self:
-        """Opens or creates the file. Raises StoreError when it is broken or another process holds it."""
-        folder = path.parent / "ingest"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            connection = duckdb.connect(str(path), config=_options(folder, memory_mb, threads))
-        except (duckdb.Error, OSError) as error:
-            raise _not_opened(path, error) from error
-        try:
-            _prepare(connection, path, folder)
-        except duckdb.Error as error:
-            connection.close()
-            raise _not_opened(path, error) from error
-        except StoreError:
-            connection.close()
-            raise
-        return cls(connection, _own_batch_file(folder))
+    def open(cls, path: Path, *, memory_mb: int = 1024, threads: int = 2, backups: Path | None = None) -> Self:
+        """Opens or creates the file; only ``backups`` and the folder of batches can be reached from it.
+
+        Raises StoreBroken when it is damaged, StoreError when another process holds it or a newer Waymark wrote it.
+        """
+        connection = connect(path, memory_mb=memory_mb, threads=threads, backups=backups)
+        return cls(connection, path, _own_batch_file(path.parent / "ingest"))
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Small results only: fetching holds the interpreter lock."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._query, sql, parameters)
+
+    async def read(self, questions: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        """Several questions to one and the same state of the store; on a thread of their own, small results only."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, questions)
+
+    def days_changed_since(self, moment: float) -> frozenset[int]:
+        """UTC days of which scans came after this moment of the monotonic clock."""
+        return frozenset(day for day, at in dict(self._changed_at).items() if at >= moment)
 
     async def append(self, batch: dict[str, Any]) -> None:
         """One enriched batch (the file and what the enrichment process says of it) in one transaction."""
@@ -67,6 +92,22 @@ class ScanStore:
         """Several statements in one transaction, behind the batches that were asked before."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._write, statements)
 
+    async def snapshot(self, questions: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        """As ``read``, for what takes long: on a thread beside reports and batches, one after the other.
+
+        When the store is closed meanwhile it ends with a duckdb.Error.
+        """
+        self._snapshot_taken = taken = self._beside.submit(self._of_one_state, self._snapshot_cursor, questions)
+        return await asyncio.wrap_future(taken)
+
+    async def read_everything(self) -> None:
+        """Finds damage that no report has come across yet: it shows in ``damage``."""
+        await self.snapshot(read_all)
+
+    def read_now(self, questions: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        """As ``read``, before anything else has begun."""
+        return self._of_one_state(self._snapshot_cursor, questions)
+
     async def marks(self) -> tuple[dict[str, int], set[str]]:
         """Where reading goes on in each segment, and the segments that are read to their end."""
         rows = await self.query("SELECT segment, next_offset, done FROM journal_marks")
@@ -75,27 +116,69 @@ class ScanStore:
     def close(self) -> None:
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._writer.shutdown(wait=True)
+        self._beside.shutdown(wait=False, cancel_futures=True)
+        while self._snapshot_taken is not None and not self._snapshot_taken.done():
+            self._snapshot_cursor.interrupt()  # one that comes between two statements is lost
+            wait([self._snapshot_taken], timeout=0.05)
         # The file is let go, and its log folded in, only with the last cursor.
-        for cursor in (*self._read_cursors, self._write_cursor, self._connection):
+        for cursor in (*self._read_cursors, self._write_cursor, self._snapshot_cursor, self._connection):
             cursor.close()
 
     def _query(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        cursor = getattr(self._local, "cursor", None)
+        try:
+            return self._read_cursor().execute(sql, parameters).fetchall()
+        except duckdb.Error as error:
+            self._note_damage(error)
+            raise
+
+    def _read(self, questions: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        return self._of_one_state(self._read_cursor(), questions)
+
+    def _read_cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._local.cursor = self._connection.cursor()
             self._read_cursors.append(cursor)
-        return cursor.execute(sql, parameters).fetchall()
+        return cursor
 
-    def _write(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    def _of_one_state(
+        self, cursor: duckdb.DuckDBPyConnection, questions: Callable[[duckdb.DuckDBPyConnection], Answer]
+    ) -> Answer:
+        try:
+            cursor.begin()
+            try:
+                return questions(cursor)
+            finally:
+                cursor.rollback()
+        except duckdb.Error as error:
+            self._note_damage(error)
+            raise
+
+    def _note_damage(self, error: duckdb.Error) -> None:
+        if is_damage(error) or isinstance(error, duckdb.FatalException):
+            self.damage = str(error).splitlines()[0]
+
+    def _write(self, statements: Sequence[tuple[str, Sequence[Any]]], days: Iterable[int] | None = None) -> None:
+        """``days``: on which the scans lie that come or go; when nobody says, every day loses its tallies."""
+        if any(_CHANGES_SCANS.match(sql) for sql, _ in statements):
+            self._note_change(days)
+            statements = [*statements, tallies.unsettle(days)]
         cursor = self._write_cursor
         cursor.begin()
         try:
             for sql, parameters in statements:
                 cursor.execute(sql, parameters)
             cursor.commit()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, duckdb.Error):
+                self._note_damage(error)
             cursor.rollback()
             raise
+
+    def _note_change(self, days: Iterable[int] | None) -> None:
+        moment, today = time.monotonic(), int(time.time()) // 86_400
+        self.past_changes += days is None or any(day < today for day in days)
+        self._changed_at.update((day, moment) for day in days or ())
 
     def _append(self, batch: dict[str, Any]) -> None:
         statements: list[tuple[str, Sequence[Any]]] = []
@@ -119,7 +202,7 @@ class ScanStore:
                 ],
             )
         )
-        self._write(statements)
+        self._write(statements, batch.get("days"))
 
 
 def _own_batch_file(folder: Path) -> Path:
@@ -129,19 +212,57 @@ def _own_batch_file(folder: Path) -> Path:
     return folder / f"batch-{os.getpid()}.ndjson"
 
 
+def connect(
+    path: Path, *, memory_mb: int = 1024, threads: int = 2, backups: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """With its tables made and every way to other files closed. Raises StoreError."""
+    folder = path.parent / "ingest"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(path), config=_options(folder, memory_mb, threads))
+    except (duckdb.Error, OSError) as error:
+        raise _not_opened(path, error) from error
+    try:
+        _prepare(connection, path, [folder] if backups is None else [folder, backups])
+    except duckdb.Error as error:
+        connection.close()
+        raise _not_opened(path, error) from error
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file is to blame, and not a lock, a missing right, a full disk, or a newer DuckDB that wrote it."""
+    return isinstance(error, duckdb.Error) and _DAMAGED.match(str(error)) is not None
+
+
+def read_all(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Every value of every table, which is how damage shows."""
+    for (table,) in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+        cursor.execute(fingerprint_of(table)).fetchall()
+
+
 def _not_opened(path: Path, error: Exception) -> StoreError:
     reason = str(error).splitlines()[0].rstrip(".!")
-    return StoreError(
+    if is_damage(error) or isinstance(error, duckdb.SerializationException | duckdb.FatalException):
+        return StoreBroken(
+            f"the scan store {path} cannot be opened, it is damaged: {reason}. The next `waymark serve` sets it aside and "
+            "rebuilds it from the newest verified backup and the journal."
+        )
+    kind = StoreTaken if "could not set lock" in reason.lower() else StoreError
+    return kind(
         f"the scan store {path} cannot be opened: {reason}. If another waymark is running on this "
-        "data folder, stop it. If the file is damaged, move it aside: it is rebuilt from the journal at the next start."
+        "data folder, stop it. If the file is damaged, move it aside: it is rebuilt from backup and journal at the next start."
     )
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> None:
-    for setting in _hardening(folder):
+def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, folders: Sequence[Path]) -> None:
+    for setting in _hardening(folders):
         connection.execute(setting)
     connection.begin()
-    for statement in CREATE:
+    for statement in (*CREATE, *tallies.TABLES):
         connection.execute(statement)
     _check_version(connection, path)
     connection.commit()
@@ -159,12 +280,12 @@ def _options(folder: Path, memory_mb: int, threads: int) -> dict[str, str | bool
     }
 
 
-def _hardening(folder: Path) -> tuple[str, ...]:
+def _hardening(folders: Sequence[Path]) -> tuple[str, ...]:
     """The order matters: folders can be allowed only while everything still is."""
-    allowed = str(folder).replace("'", "''")
+    allowed = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in folders)
     return (
         "SET TimeZone = 'UTC'",
-        f"SET allowed_directories = ['{allowed}']",
+        f"SET allowed_directories = [{allowed}]",
         "SET enable_external_access = false",
         "SET lock_configuration = true",
     )

@@ -57,6 +57,10 @@ CREATE: Final = (
     "CREATE TABLE IF NOT EXISTS dimension_mark (seq BIGINT)",
 )
 
+# What a backup holds. The others are filled again: the dimensions from the control database, the version by who creates it.
+BACKED_UP: Final = ("scans", "journal_marks", "accounting", "quarantine")
+REFILLED: Final = ("store_version", "codes", "versions", "dimension_mark")
+
 INSERT_QUARANTINE: Final = "INSERT INTO quarantine SELECT ?, unnest(?), unnest(?)"
 
 _FILE_COLUMNS: Final = {
@@ -71,3 +75,11 @@ INSERT_BATCH: Final = (
     + ", ".join(f"'{name}': '{kind}'" for name, kind in _FILE_COLUMNS.items())
     + "})"
 ).replace("?", "$2")
+
+
+def fingerprint_of(rows: str) -> str:
+    """Asks a table or table function for its number of rows and a sum over all their values, whatever their order.
+
+    It reads everything there is, so it also finds damage.
+    """
+    return f"SELECT count(*), coalesce(sum(hash(every)::HUGEINT), 0) FROM {rows} AS every"

@@ -15,11 +15,13 @@ def main() -> int:
     parser.add_argument("--scale", choices=PLANS, default="full")
     parser.add_argument("--seconds", type=int, help="of load per server and round")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--hour", action="store_true", help="backlog: a real hour of scans instead of an hour's worth")
     parser.add_argument("--geo", type=Path, default=Path("waymark-data/geo"), help="folder with place databases")
     parser.add_argument("--out", type=Path, metavar="FILE", help="result file, else bench/results/DATE-MACHINE.md")
-    asked = parser.parse_args()
+    given = parser.parse_args()
+    asked = Asked(tuple(given.parts), given.scale, given.seconds, given.rounds, given.geo, given.out, given.hour)
     try:
-        result = run(Asked(tuple(asked.parts), asked.scale, asked.seconds, asked.rounds, asked.geo, asked.out), say)
+        result = run(asked, say)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

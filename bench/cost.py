@@ -1,10 +1,10 @@
-"""Part 6: what a redirect costs with more codes, and an overview with more scans stored."""
+"""Part 6: what a redirect costs with more codes, a decision with more rules, and an overview with more scans stored."""
 
 import asyncio
 from pathlib import Path
 from typing import Final
 
-from bench import synthetic
+from bench import decisions, synthetic
 from bench.numbers import median
 from bench.plan import Plan, Say
 from bench.redirect import sample
@@ -21,11 +21,10 @@ function request()
   return wrk.format(nil, string.format("/c%07d", math.random(1, codes)))
 end
 """
-NO_RULES: Final = "Rules per code: left out, codes have no rules yet."
 
 
 def measure(plan: Plan, folder: Path, say: Say) -> Outcome:
-    return Outcome((_by_codes(plan, folder, say), _by_stored(plan, folder, say)))
+    return Outcome((_by_codes(plan, folder, say), decisions.table(), _by_stored(plan, folder, say)))
 
 
 def _by_codes(plan: Plan, folder: Path, say: Say) -> Table:
@@ -43,7 +42,7 @@ def _by_codes(plan: Plan, folder: Path, say: Say) -> Table:
     rows = tuple(
         (f"{codes:,}", count(median(found)), f"{1e6 / median(found):.1f} us") for codes, found in rates.items()
     )
-    notes = ("Process mode, keep-alive, a random code in each request.", NO_RULES)
+    notes = ("Process mode, keep-alive, a random code in each request.",)
     return Table("Cost by number of codes", ("codes", "redirects per CPU-second", "each"), rows, notes)
 
 

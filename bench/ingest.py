@@ -9,7 +9,6 @@ from typing import Final
 
 import orjson
 
-from analytics.agents import AgentReader
 from analytics.enrich import Enricher
 from bench import people
 from bench.plan import HOST, Plan, Say
@@ -17,6 +16,7 @@ from bench.processes import Child, server_cores, wait_for
 from bench.running import Installation
 from bench.tables import Bar, Outcome, Table, count, short
 from geo.places import Places
+from redirector.agents import AgentReader
 from redirector.journal import segment_name
 from redirector.records import Scan, parse_line, scan_line
 

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from analytics.agents import best_engine
 from bench.tables import Table
+from redirector.agents import best_engine
 
 _PACKAGES: Final = ("waymark-qr", "uvicorn", "uvloop", "httptools", "starlette", "orjson", "duckdb", "sqlalchemy")
 _PROGRAMS: Final = {"nginx": ("-v",), "go": ("version",), "wrk": ("-v",)}

@@ -57,7 +57,7 @@ def measure(plan: Plan, folder: Path, say: Say) -> Outcome:
         thread.start()
         say(f"{plan.open_loop_rate:,} scans a second for {plan.open_loop_s} s, reports asked all the time")
         try:
-            tally = _client(installation, plan)
+            tally = drive(installation, plan.open_loop_rate, plan.open_loop_s)
         finally:
             asker.stop.set()
             thread.join(60)
@@ -70,14 +70,15 @@ def measure(plan: Plan, folder: Path, say: Say) -> Outcome:
     return _outcome(plan, tally, asker.seconds, accounting, caught_up_s, already)
 
 
-def _client(installation: Installation, plan: Plan) -> dict[str, Any]:
-    numbers = (installation.public_port, plan.open_loop_rate, plan.open_loop_s, installation.codes)
+def drive(installation: Installation, rate: int, seconds: int) -> dict[str, Any]:
+    """One run of the client, in a process of its own."""
+    numbers = (installation.public_port, rate, seconds, installation.codes)
     done = subprocess.run(
         [sys.executable, "-m", "bench.client", *map(str, numbers)],
         capture_output=True,
         cwd=ROOT,
         env=clean_environment(),
-        timeout=plan.open_loop_s + 60,
+        timeout=seconds + 60,
         check=False,
     )
     if done.returncode:

@@ -22,10 +22,13 @@ class Plan:
     ingest_scans: int = 200_000
     report_scans: tuple[int, ...] = (1_000_000, 10_000_000)
     plain_scans: int = 1_000_000  # rows that plain SQLite is asked about, too
-    plain_s: float = 5.0  # after which a card of plain SQLite is not asked once more
+    plain_s: float = 1.0  # after which a card of plain SQLite is not asked once more
     repeats: int = 5
     code_counts: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     stored_counts: tuple[int, ...] = (100_000, 1_000_000, 3_000_000)  # 10 M are asked in the reports
+    backlog_s: int = 30  # of open-loop scans with and without the private side
+    backlog_scans: int = 1_800_000  # an hour of 500 a second, made as fast as the worker answers
+    hour: bool = False  # that hour at its own pace
     geo: Path | None = None  # a folder with place databases, as `waymark geo update` makes it
 
 
@@ -42,5 +45,7 @@ PLANS: Final[dict[Scale, Plan]] = {
         repeats=3,
         code_counts=(1_000, 20_000),
         stored_counts=(50_000, 200_000),
+        backlog_s=10,
+        backlog_scans=200_000,
     ),
 }

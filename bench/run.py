@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench import cost, ingest, openloop, redirect, reports, start
+from bench import backlog, cost, ingest, openloop, redirect, reports, start
 from bench.machine import host_kind, interpreter_build, machine_table
 from bench.plan import PLANS, Plan, Say, Scale
 from bench.processes import BenchError
@@ -25,6 +25,7 @@ PARTS: Final[dict[str, Callable[[Plan, Path, Say], Outcome]]] = {
     "reports": reports.measure,
     "start": start.measure,
     "cost": cost.measure,
+    "backlog": backlog.measure,
 }
 RESULTS: Final = Path(__file__).parent / "results"
 NEEDED_BYTES: Final = 5_000_000_000  # of disk for a full run, at its fullest moment
@@ -40,11 +41,13 @@ class Asked:
     rounds: int | None = None
     geo: Path | None = None
     out: Path | None = None
+    hour: bool = False
 
     def plan(self) -> Plan:
         plan = PLANS[self.scale]
         geo = self.geo if self.geo and self.geo.is_dir() else None
-        return replace(plan, seconds=self.seconds or plan.seconds, rounds=self.rounds or plan.rounds, geo=geo)
+        seconds, rounds = self.seconds or plan.seconds, self.rounds or plan.rounds
+        return replace(plan, seconds=seconds, rounds=rounds, geo=geo, hour=self.hour)
 
     def names(self) -> tuple[str, ...]:
         return self.parts or tuple(PARTS)
@@ -53,6 +56,7 @@ class Asked:
         """With which somebody else gets the same table."""
         options = [f"--scale {self.scale}"] if self.scale != "full" else []
         options += [f"--{name} {value}" for name in ("seconds", "rounds") if (value := getattr(self, name))]
+        options += ["--hour"] if self.hour else []
         return " ".join(["python -m bench", *self.parts, *options])
 
     def result_file(self, today: datetime) -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import secrets
 import sqlite3
 import sys
 import time
@@ -14,6 +15,8 @@ from urllib.parse import urlencode
 
 from bench.plan import DESTINATION, HOST
 from bench.processes import BenchError, Child, free_port, listening, running, wait_for
+from dashboard.access import COOKIE
+from dashboard.accounts import Accounts
 from database.engine import Database, sqlite_url
 from database.migrate import migrate
 from redirector.routes import DomainName, Route
@@ -120,6 +123,10 @@ class Installation:
     def api(self) -> "Api":
         return Api(self.private_port, (self.data / "owner.token").read_text().strip())
 
+    def sign_in(self) -> str:
+        """The session cookie of an owner made for this; before the private side is started."""
+        return asyncio.run(_signed_in(self.data / "waymark.db"))
+
     def write_snapshot(self) -> None:
         """As the private side would: it is what a start reads first."""
         with closing(sqlite3.connect(self.data / "waymark.db")) as connection:
@@ -193,6 +200,15 @@ class Api:
         self.get(path, **query)
         return time.perf_counter() - start
 
+    def page(self, path: str, cookie: str, **query: Any) -> bytes:
+        """A page of the dashboard, as somebody who has signed in."""
+        self._connection.request("GET", f"{path}?{urlencode(query)}", headers={"Cookie": f"{COOKIE}={cookie}"})
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise BenchError(f"{path} was answered with {answer.status}: {body[:300]!r}")
+        return body
+
     def close(self) -> None:
         self._connection.close()
 
@@ -201,6 +217,19 @@ async def _make_database(path: Path) -> None:
     database = await Database.open(sqlite_url(path))
     await migrate(database)
     await database.close()
+
+
+async def _signed_in(path: Path) -> str:
+    database = await Database.open(sqlite_url(path))
+    try:
+        accounts = Accounts(database)
+        token, _purpose = await accounts.create_owner_link()
+        owner = await accounts.use_setup_link(
+            token, email="bench@example.com", name="Bench", password=secrets.token_hex(16)
+        )
+        return await accounts.create_session(owner)
+    finally:
+        await database.close()
 
 
 def _python(module: str, *options: str) -> list[str]:

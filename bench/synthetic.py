@@ -1,91 +1,107 @@
 """Scans made inside DuckDB, for stores of many million rows: believable proportions, the same for the same number."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from analytics.settling import settle_store
 from analytics.store import ScanStore
 from analytics.tables import COLUMNS
 from bench.plan import DESTINATION
 from bench.running import code_name
 
-DAYS: Final = 90
-CODES: Final = 200
+DAYS: Final = 396  # 13 months
+CODES: Final = 2_000
+TAGS: Final = 40
+CITIES: Final = 20_000  # in 2,000 regions of 200 countries
+NETWORKS: Final = 3_000
+AGENTS: Final = 400  # combinations of device, system, browser and app
+REFERRERS: Final = 60
 END: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 START: Final = END - timedelta(days=DAYS)
 SLICE: Final = 1_000_000
 
 
-def _roll(name: str) -> str:
-    """A number in [0, 1) that depends on the row and the name alone."""
-    return f"((hash(n, '{name}') % 1000000) / 1e6)"
+def _roll(bits: str, shift: int) -> str:
+    """A number in [0, 1): 20 of these bits."""
+    return f"(({bits} >> {shift}) % 1048576 / 1048576.0)"
 
 
-def _skewed(name: str, size: int) -> str:
-    """1..size, the first ones far more often: codes, cities and networks are like that."""
-    return f"(1 + floor({size} * pow({_roll(name)}, 3)))::BIGINT"
+def _skewed(bits: str, shift: int, size: int) -> str:
+    """0 to size - 1, the first ones far more often: codes, cities and networks are like that."""
+    return f"floor({size} * pow({_roll(bits, shift)}, 3))::INTEGER"
 
 
-def _one_of(name: str, shares: dict[str | None, float]) -> str:
-    """By cumulative share; the last takes the rest."""
-    whens, bound = [], 0.0
-    for value, share in shares.items():
-        bound += share
-        whens.append(f"WHEN {_roll(name)} < {bound:.3f} THEN {_text(value)}")
-    return f"CASE {' '.join(whens)} ELSE {_text(list(shares)[-1])} END"
-
-
-def _text(value: str | None) -> str:
-    return "NULL" if value is None else f"'{value}'"
+def _pick(number: str, values: Sequence[str | None]) -> str:
+    texts = ", ".join("NULL" if value is None else f"'{value}'" for value in values)
+    return f"list_extract([{texts}], 1 + {number} % {len(values)})"
 
 
 # Within each day most scans at noon: the position in the day is bent, and stays in order.
 _DAY: Final = f"(n * {DAYS}.0 / total)"
+_DAY_NUMBER: Final = f"(n * {DAYS} // total)"
 _OF_DAY: Final = f"({_DAY} - floor({_DAY}))"
 _AT: Final = f"floor({_DAY}) + {_OF_DAY} + 0.09 * sin(2 * pi() * {_OF_DAY})"
+_BOT: Final = "robot < 0.08"
 _VALUES: Final[dict[str, str]] = {
-    "id": "printf('%024x', n)",
+    "id": "lpad(hex(n), 24, '0')",
     "scanned_at": f"make_timestamp({int(START.timestamp() * 1e6)} + (({_AT}) * 86400000000)::BIGINT)",
-    "code_id": _skewed("code", CODES),
-    "version": f"1 + ({_roll('version')} < 0.2)::INTEGER",
-    "counted": f"{_roll('counted')} >= 0.01",
-    "uncounted_reason": f"CASE WHEN {_roll('counted')} < 0.01 THEN 'prefetch' END",
-    "bot_reason": _one_of("bot", {"names itself a bot": 0.02, "a program": 0.03, None: 0.95}),
-    "datacenter": f"{_roll('hosting')} < 0.02",
+    "code_id": "1 + code",
+    "version": "1 + (chance < 0.2)::INTEGER",
+    "counted": "chance >= 0.01",
+    "uncounted_reason": "CASE WHEN chance < 0.01 THEN 'prefetch' END",
+    "bot_reason": f"CASE WHEN {_BOT} THEN " + _pick("agent", ["ua", "library", "preview", "scanner"]) + " END",
+    "datacenter": "robot > 0.98",
     "relay": "false",
-    "device": _one_of("device", {"mobile": 0.9, "tablet": 0.04, "desktop": 0.05, None: 0.01}),
-    "os": _one_of("os", {"iOS": 0.5, "Android": 0.42, "Windows": 0.04, "macOS": 0.02, None: 0.02}),
-    "os_version": f"(14 + floor(5 * {_roll('os version')}))::INTEGER::VARCHAR",
-    "browser": _one_of(
-        "browser", {"Mobile Safari": 0.45, "Chrome Mobile": 0.35, "Samsung Internet": 0.08, "Firefox": 0.04, None: 0.08}
-    ),
-    "browser_version": f"(130 + floor(20 * {_roll('browser version')}))::INTEGER::VARCHAR",
-    "app": _one_of("app", {"Instagram": 0.06, "Facebook": 0.04, "TikTok": 0.02, "LINE": 0.01, None: 0.87}),
-    "country": "list_extract(['DE','US','FR','GB','ES','JP','BR','IN','IT','NL','AT','CH','PL','CA','AU'], 1 + city % 15)",
-    "region": "'Region ' || (city % 120)",
+    "device": _pick("agent", ["mobile"] * 18 + ["tablet", "desktop"]),
+    "os": _pick("agent", ["iOS", "Android", "iOS", "Android", "Windows", "macOS", "iPadOS", "Linux", None, "ChromeOS"]),
+    "os_version": "(12 + agent % 7)::VARCHAR",
+    "browser": "'Browser ' || (agent % 25)",
+    "browser_version": "(120 + agent % 30)::VARCHAR",
+    "app": "CASE WHEN agent % 16 < 3 THEN 'App ' || (agent % 16) END",
+    "country": "chr((65 + city // 100 % 200 // 20)::INTEGER) || chr((65 + city // 100 % 20)::INTEGER)",
+    "region": "'Region ' || (city // 10)",
     "city": "'City ' || city",
     "latitude": "round(-50 + (city * 7919 % 1100) / 10.0, 1)",
     "longitude": "round(-170 + (city * 104729 % 3400) / 10.0, 1)",
     "asn": "3000 + network",
     "network": "'Network ' || network",
-    "referrer": f"CASE WHEN {_roll('referrer')} < 0.2 THEN 'https://site' || site || '.example/page' END",
-    "referrer_host": f"CASE WHEN {_roll('referrer')} < 0.2 THEN 'site' || site || '.example' END",
-    "language": _one_of("language", {"de-de": 0.4, "en-us": 0.3, "fr-fr": 0.1, "es-es": 0.1, None: 0.1}),
-    "gpc": f"{_roll('gpc')} < 0.03",
-    "visitor": f"CASE WHEN {_roll('gpc')} >= 0.03 THEN hash(n - n % (1 + hash(n // 4) % 2), 'visitor') END",
+    "referrer": "CASE WHEN site < 12 THEN 'https://site' || site || '.example/page' END",
+    "referrer_host": "CASE WHEN site < 12 THEN 'site' || site || '.example' END",
+    "language": _pick("agent", ["de-de", "en-us", "fr-fr", "es-es", None]),
+    "gpc": "gpc",
+    "visitor": "CASE WHEN NOT gpc THEN who END",
     "host": "'w.example'",
     "demo": "false",
 }
+# A quarter of the scans come from people who scan twice, half of them another code then; the person alone decides on the rest.
+_PEOPLE: Final = (
+    f"SELECT *, hash(person, {_DAY_NUMBER}) AS who, hash(person, 2) AS are, hash(n, 3) AS come FROM (SELECT range AS n, "
+    "?::BIGINT AS total, range - range % (1 + (hash(range // 8) % 4 = 0)::INTEGER) AS person FROM range(?, ?))"
+)
+_TRAITS: Final = {
+    "code": f"CASE WHEN come % 2 = 0 THEN {_skewed('who', 3, CODES)} ELSE {_skewed('come', 3, CODES)} END",
+    "chance": _roll("come", 24),
+    "site": f"{_skewed('come', 44, REFERRERS)}",
+    "robot": _roll("are", 0),
+    "agent": _skewed("are", 20, AGENTS),
+    "gpc": f"{_roll('are', 40)} < 0.03",
+    "city": _skewed("who", 20, CITIES),
+    "network": _skewed("who", 40, NETWORKS),
+}
 INSERT: Final = (
-    "INSERT INTO scans SELECT "
-    + ", ".join(_VALUES.get(name, "NULL") for name in COLUMNS)
-    + f" FROM (SELECT *, {_skewed('city', 1200)} AS city, {_skewed('network', 400)} AS network, "
-    + f"{_skewed('site', 60)} AS site FROM (SELECT range AS n, ?::BIGINT AS total FROM range(?, ?)))"
+    f"INSERT INTO scans SELECT {', '.join(_VALUES.get(name, 'NULL') for name in COLUMNS)} FROM (SELECT n, total, who, "
+    + ", ".join(f"{trait} AS {name}" for name, trait in _TRAITS.items())
+    + f" FROM ({_PEOPLE}))"
 )
 
 
-async def fill(path: Path, scans: int) -> None:
-    """A whole scan store at this path, with copies of the codes that an Installation of CODES codes has."""
+async def fill(path: Path, scans: int, *, settled: bool = True) -> None:
+    """A whole scan store at this path, with copies of the codes that an Installation of CODES codes has.
+
+    ``settled``: as a running Waymark leaves it after a while.
+    """
     store = ScanStore.open(path)
     try:
         for start in range(0, scans, SLICE):
@@ -93,14 +109,21 @@ async def fill(path: Path, scans: int) -> None:
         ids = list(range(1, CODES + 1))
         names = [code_name(number) for number in ids]
         urls = [f"http://w.example/{name}" for name in names]
+        tags = [[f"campaign-{number % TAGS}", "poster" if number % 2 else "flyer"] for number in ids]
         await store.write(
             [
-                ("INSERT INTO codes SELECT unnest(?), unnest(?), unnest(?), 'Poster', [], false", [ids, names, urls]),
+                ("INSERT INTO dimension_mark VALUES (0)", ()),  # the tags here are in no control database
+                (
+                    "INSERT INTO codes SELECT unnest(?), unnest(?), unnest(?), 'Poster', unnest(?), false",
+                    [ids, names, urls, tags],
+                ),
                 (
                     "INSERT INTO versions SELECT unnest(?), number, ?, ?, 'bench' FROM (VALUES (1), (2)) AS v(number)",
                     [ids, DESTINATION, START.replace(tzinfo=None)],
                 ),
             ]
         )
+        if settled:
+            await settle_store(store)
     finally:
         store.close()

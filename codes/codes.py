@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from codes.alphabet import check_slug, fold, new_code
 from codes.destinations import DestinationPolicy, check_destination
 from codes.domains import get_domain, list_domains
-from codes.errors import Conflict, NotFound
+from codes.errors import Archived, Conflict, NotFound
 from codes.names import clean_tags, plain_text
 from codes.options import read_options
 from codes.passwords import with_hashed_password
@@ -77,6 +77,7 @@ class CodeChange:
     placement_id: int | None = None
     guard: str | None = None
     archived: bool | None = None
+    force: bool = False  # archive although it is printed
     name: str | None = None
     tags: tuple[str, ...] | None = None
     printed: bool | None = None
@@ -102,6 +103,8 @@ async def create_code(
                 code_id = await _insert_code(connection, values, content, tags)
                 await _write_audit(connection, who, "code.create", f"{domain.host}/{text}")
                 return await get_code_by_id(connection, code_id)
+        except Archived:
+            raise
         except Conflict:
             if slug:
                 raise
@@ -133,6 +136,11 @@ async def change_code(
     async with database.transaction() as connection:
         code = await get_code(connection, text, domain)
         refuse_stale(code, change.expected_version)
+        if change.archived and code.printed and not change.force:
+            raise Conflict(
+                f"code {code.code} is printed: archived, it would lead whoever scans it to an error page. Retarget it, or "
+                "force it if every print is gone."
+            )
         content = await _changed_content(connection, code, replace(change, options=options), policy)
         if content != code.content:
             action = "retarget" if (content.rules, content.options) == (code.rules, code.options) else "rules"

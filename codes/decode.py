@@ -16,7 +16,9 @@ import resvg_py
 import zxingcpp
 from PIL import Image, ImageChops, ImageDraw
 
+from codes import zbar
 from codes.drawings import INK_ON_PAPER, QUIET_ZONE
+from codes.zpl import bitmap
 
 SCALES = (3, 5, 7)
 """Pixels per module at which every code is read: small on a screen, far away, near."""
@@ -24,16 +26,22 @@ SCALES = (3, 5, 7)
 MIN_CONTRAST = 0.40
 """Least difference of relative luminance between dark and light modules."""
 
+MIN_SPARE = 0.25
+"""Share of the error correction that a logo has to leave to dirt and scratches."""
+
 Picture = Callable[[int | None], Image.Image]
 """Gives the artefact that many pixels wide; None: as it is (PNG, terminal) or large (everything without pixels)."""
 
 _PROBE_PX = 480
 _SAME_COLOUR = 16
-_PDFIUM = threading.Lock()  # PDFium is not safe to use from two threads at once
+PDFIUM = threading.Lock()  # PDFium is not safe to use from two threads at once
 
 _EPS_SIZE = re.compile(r"^%%HiResBoundingBox: 0 0 ([\d.]+) ([\d.]+)$", re.MULTILINE)
 _EPS_SCALE = re.compile(r"^([\d.]+) dup scale$", re.MULTILINE)
 _EPS_COLOUR = re.compile(r"^([\d.]+) ([\d.]+) ([\d.]+) setrgbcolor (newpath|0 0 (\d+) (\d+) rectfill)$", re.MULTILINE)
+_EPS_LOGO = re.compile(
+    r"^gsave (\d+) (\d+) translate (\d+) dup scale\n(\d+) (\d+) 8 \[.*colorimage\n([0-9a-f\n]*)>$", re.MULTILINE
+)
 _EPS_RUN = re.compile(r"^(\d+) (\d+) (\d+) r$", re.MULTILINE)
 _ESCAPE = re.compile(r"\x1b\[[\d;]*m")
 _HALF_BLOCKS = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1), "█": (1, 1)}
@@ -43,26 +51,36 @@ class QrError(Exception):
     """A QR code was not handed out; the text says what, why and what to do."""
 
 
-def verify(artefact: bytes, format: str, expected: str) -> None:  # noqa: A002  the word of the whole interface
-    """Decodes the artefact (svg, png, pdf, eps, terminal) and raises QrError unless all of this holds:
+def verify(
+    artefact: bytes,
+    format: str,  # noqa: A002  the word of the whole interface
+    expected: str,
+    *,
+    covered: int = 0,
+    caption: bool = False,
+) -> None:
+    """Decodes the artefact (svg, png, pdf, eps, zpl, terminal) and raises QrError unless all of this holds:
 
     - at 3, 5 and 7 px per module, and for a PNG in the very pixels of the file, it reads exactly `expected` and uses
-      none of its error correction: that belongs to dirt and scratches;
-    - the pixels of the four modules around the symbol are all of the light colour, and nothing is transparent;
-    - every module has the colour of that quiet zone or is darker by at least MIN_CONTRAST.
+      none of its error correction: that belongs to dirt and scratches. With `covered` modules behind a logo, MIN_SPARE
+      of it are left;
+    - the pixels of the four modules around the symbol are all of the light colour, and nothing is transparent; a
+      `caption` is below them;
+    - every module has the colour of that quiet zone or is darker by at least MIN_CONTRAST;
+    - zbar reads it too, where it is installed.
 
     SVG is drawn by resvg and PDF by PDFium. EPS is not run as PostScript, which would need Ghostscript on every server:
-    the size, colours and runs are read back from the file as codes/drawings.py writes them and painted by Pillow.
+    the size, colours, runs and logo are read back from the file as codes/drawings.py writes them and painted by Pillow.
     The tests decode the same files through Ghostscript.
     """
     if format not in _PICTURES:
         raise QrError(f"There is no way to read back a {format!r} file. Use one of {', '.join(_PICTURES)}.")
     try:
         picture = _PICTURES[format](artefact)
-        whole = _Render(format, "as it is", picture(None).convert("RGBA"))
-        size = _modules_read(whole, expected)
+        whole = Render(format, "as it is", picture(None).convert("RGBA"))
+        size = modules_read(whole, expected, spare=0.0)
         edge = size + 2 * QUIET_ZONE
-        renders = [_Render(format, f"at {px} px per module", picture(edge * px).convert("RGBA")) for px in SCALES]
+        renders = [Render(format, f"at {px} px per module", picture(edge * px).convert("RGBA")) for px in SCALES]
     except (
         ValueError,
         ArithmeticError,
@@ -74,12 +92,20 @@ def verify(artefact: bytes, format: str, expected: str) -> None:  # noqa: A002  
         raise QrError(
             f"The {format} file of {expected} is damaged and cannot be drawn: {error}. Draw it again."
         ) from error
-    if format in ("png", "terminal"):
+    if format in ("png", "zpl", "terminal"):
         renders.append(whole)
     for render in renders:
-        _modules_read(render, expected, undamaged=True)
-        _check_quiet_zone(render, size)
-        _check_contrast(render, size)
+        modules_read(render, expected, spare=MIN_SPARE if covered else 1.0)
+        check_symbol(render.top_square() if caption else render, size, covered)
+    check_with_zbar(renders[:3], [expected])
+
+
+def check_with_zbar(renders: Sequence["Render"], expected: Sequence[str]) -> None:
+    """Each picture holds exactly these texts, says a second reader, where there is one."""
+    for render in renders:
+        found = zbar.find_texts(render.image)
+        if found is not None and sorted(found) != sorted(expected):
+            raise render.refused(f"zbar reads {found} instead of {list(expected)}. Draw it again.")
 
 
 def luminance(colour: Sequence[int]) -> float:
@@ -92,17 +118,23 @@ def luminance(colour: Sequence[int]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Render:
+class Render:
     format: str
     how: str
     image: Image.Image
+
+    def top_square(self) -> "Render":
+        """Without the caption below."""
+        return Render(self.format, self.how, self.image.crop((0, 0, self.image.width, self.image.width)))
 
     def refused(self, why: str) -> QrError:
         return QrError(f"The {self.format} file was held back: {self.how}, {why}")
 
 
-def _modules_read(render: _Render, expected: str, undamaged: bool = False) -> int:
-    """The modules along one edge of the one symbol in the image, without quiet zone."""
+def modules_read(render: Render, expected: str, *, spare: float) -> int:
+    """The modules along one edge of the one symbol in the image, without quiet zone. `spare` is the share of its error
+    correction that must be left over.
+    """
     if render.image.getchannel("A").getextrema() != (255, 255):
         raise render.refused("parts of it are transparent, so what lies behind decides. Give it a solid light colour.")
     found = zxingcpp.read_barcodes(
@@ -120,12 +152,19 @@ def _modules_read(render: _Render, expected: str, undamaged: bool = False) -> in
     if found[0].text != expected:
         raise render.refused(f"it reads {found[0].text!r} instead of {expected!r}. Draw it again.")
     facts = cast("dict[str, Any]", found[0].extra)
-    if undamaged and facts["UEC"] < 1:
-        raise render.refused(f"wrong modules use up {1 - facts['UEC']:.0%} of its error correction. Draw it again.")
+    if facts["UEC"] < spare:
+        remedy = "Draw it again" if spare == 1 else "Choose a smaller logo or more error correction"
+        raise render.refused(f"wrong modules use up {1 - facts['UEC']:.0%} of its error correction. {remedy}.")
     return 17 + 4 * int(facts["Version"])
 
 
-def _check_quiet_zone(render: _Render, size: int) -> None:
+def check_symbol(render: Render, size: int, covered: int = 0) -> None:
+    """Quiet zone and contrast of a symbol that fills the image."""
+    _check_quiet_zone(render, size)
+    _check_contrast(render, size, covered)
+
+
+def _check_quiet_zone(render: Render, size: int) -> None:
     left, top, right, bottom = _symbol_box(render.image)
     module_px = min(right - left, bottom - top) / size
     free_px = min(left, top, render.image.width - right, render.image.height - bottom)
@@ -136,10 +175,13 @@ def _check_quiet_zone(render: _Render, size: int) -> None:
         )
 
 
-def _check_contrast(render: _Render, size: int) -> None:
-    centres = render.image.resize((size, size), Image.Resampling.NEAREST, box=_symbol_box(render.image))
-    colours = cast("set[tuple[int, ...]]", set(centres.convert("RGB").get_flattened_data()))
-    paper = cast("tuple[int, ...]", render.image.getpixel((0, 0)))[:3]
+def _check_contrast(render: Render, size: int, covered: int) -> None:
+    """Of the modules' centres; those behind a logo are not looked at."""
+    centres = render.image.resize((size, size), Image.Resampling.NEAREST, box=_symbol_box(render.image)).convert("RGB")
+    paper = cast("tuple[int, int, int]", render.image.getpixel((0, 0)))[:3]
+    start = (size - covered) // 2
+    centres.paste(paper, (start, start, start + covered, start + covered))
+    colours = cast("set[tuple[int, ...]]", set(centres.get_flattened_data()))
     inks = [ink for ink in colours if max(abs(a - b) for a, b in zip(ink, paper, strict=True)) > _SAME_COLOUR]
     contrast = luminance(paper) - max(map(luminance, inks), default=1.0)
     if contrast < MIN_CONTRAST:
@@ -176,7 +218,7 @@ def _svg_picture(artefact: bytes) -> Picture:
 
 def _pdf_picture(artefact: bytes) -> Picture:
     def draw(width: int | None) -> Image.Image:
-        with _PDFIUM:
+        with PDFIUM:
             document = pypdfium2.PdfDocument(artefact)
             try:
                 page = document[0]
@@ -202,6 +244,10 @@ def _eps_picture(artefact: bytes) -> Picture:
     for run in _EPS_RUN.finditer(text):
         x, y, width = map(int, run.groups())
         _fill(image, x, y, width, 1, dark)
+    for logo in _EPS_LOGO.finditer(text):
+        x, y, covered, width, height = map(int, logo.groups()[:5])
+        plate = Image.frombytes("RGB", (width, height), bytes.fromhex(logo[6]))
+        image.paste(plate.resize((covered, covered), Image.Resampling.BOX), (x, image.height - y - covered))
     return _resized(image, _PROBE_PX // edge)
 
 
@@ -209,6 +255,10 @@ def _fill(image: Image.Image, x: int, y: int, width: int, height: int, colour: t
     """PostScript counts from the bottom; Pillow's rectangles include their last pixel."""
     top = image.height - y - height
     ImageDraw.Draw(image).rectangle((x, top, x + width - 1, top + height - 1), fill=colour)
+
+
+def _zpl_picture(artefact: bytes) -> Picture:
+    return _resized(bitmap(artefact).convert("RGB"))
 
 
 def _terminal_picture(artefact: bytes) -> Picture:
@@ -241,5 +291,6 @@ _PICTURES: dict[str, Callable[[bytes], Picture]] = {
     "png": _png_picture,
     "pdf": _pdf_picture,
     "eps": _eps_picture,
+    "zpl": _zpl_picture,
     "terminal": _terminal_picture,
 }

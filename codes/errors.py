@@ -7,3 +7,7 @@ class NotFound(Exception):  # noqa: N818  the name says the condition, as in eve
 
 class Conflict(Exception):  # noqa: N818
     """The thing exists already, changed meanwhile, or is not in a state for this; the message says what to do."""
+
+
+class Archived(Conflict):
+    """What is asked for would go to something that is archived; the message says what to bring back."""

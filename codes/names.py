@@ -26,6 +26,14 @@ def is_plain(text: str) -> bool:
     return _CONTROL.search(text) is None
 
 
+def checked_name(text: str, what: str, most: int) -> str:
+    """The name in the form it is kept in. Raises CodeError when it is empty or too long."""
+    name = plain_text(text)
+    if not name or len(name) > most:
+        raise CodeError(f"{what} needs a name of 1 to {most} characters; this one has {len(name)}.")
+    return name
+
+
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Trimmed, lower-case, unique, in order. Raises TagError when there are too many or one is too long."""
     cleaned = tuple(dict.fromkeys(tag for text in tags if (tag := plain_text(text).lower())))

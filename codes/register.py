@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import Row, Select, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,9 +13,13 @@ from codes.alphabet import fold
 from codes.errors import NotFound
 from codes.names import is_plain
 from codes.options import Options
+from codes.placements import placement_label
 from codes.rules import Rule
 from codes.versions import Content, content_from
-from database.schema import code_tags, codes, domains, versions
+from database.schema import campaigns, code_tags, codes, domains, placements, versions
+
+# Of a path, as they are (RFC 3986); what imported codes hold beside them is percent-encoded.
+PATH_SAFE: Final = "/~!$&'()*+,;=:@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Code:
     created_by: str
     updated_at: datetime
     archived_at: datetime | None
+    campaign: str | None = None  # by name
+    placement: str | None = None  # venue / spot
 
     @property
     def destination(self) -> str:
@@ -53,7 +60,11 @@ class Code:
 
     @property
     def short_url(self) -> str:
-        return f"{self.scheme}://{self.domain}/{self.code}"
+        return short_url(self.scheme, self.domain, self.code)
+
+
+def short_url(scheme: str, host: str, code: str) -> str:
+    return f"{scheme}://{host}/{quote(code, safe=PATH_SAFE)}"
 
 
 async def find_code(connection: AsyncConnection, text: str, domain: str | None = None) -> Code | None:
@@ -95,9 +106,21 @@ async def codes_by_id(connection: AsyncConnection, code_ids: Sequence[int]) -> l
 
 def code_query() -> Select[Any]:
     return (
-        select(codes, domains.c.host, domains.c.scheme, versions.c.destination, versions.c.rules, versions.c.options)
+        select(
+            codes,
+            domains.c.host,
+            domains.c.scheme,
+            versions.c.destination,
+            versions.c.rules,
+            versions.c.options,
+            campaigns.c.name.label("campaign_name"),
+            placements.c.venue,
+            placements.c.spot,
+        )
         .join(domains, domains.c.id == codes.c.domain_id)
         .join(versions, and_(versions.c.code_id == codes.c.id, versions.c.number == codes.c.version))
+        .outerjoin(campaigns, campaigns.c.id == codes.c.campaign_id)
+        .outerjoin(placements, placements.c.id == codes.c.placement_id)
     )
 
 
@@ -133,4 +156,6 @@ def _code(row: Row[Any], tags: tuple[str, ...]) -> Code:
         created_by=row.created_by,
         updated_at=row.updated_at,
         archived_at=row.archived_at,
+        campaign=row.campaign_name,
+        placement=None if row.venue is None else placement_label(row.venue, row.spot),
     )

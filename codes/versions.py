@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -79,10 +79,11 @@ async def add_versions(connection: AsyncConnection, added: Mapping[int, Version]
             await connection.execute(insert(versions), rows[start : start + CHUNK])
     except IntegrityError as error:  # PostgreSQL lets two writers get this far
         raise Conflict("a code was changed by somebody else at this moment; look at it, then try again.") from error
-    for code_id, version in added.items():
-        await connection.execute(
-            update(codes).where(codes.c.id == code_id).values(version=version.number, updated_at=version.created_at)
-        )
+    in_force = update(codes).where(codes.c.id == bindparam("of_code"))
+    in_force = in_force.values(version=bindparam("number"), updated_at=bindparam("at"))
+    await connection.execute(
+        in_force, [{"of_code": code_id, "number": one.number, "at": one.created_at} for code_id, one in added.items()]
+    )
     now = datetime.now(UTC)
     entries = [
         {"at": now, "who": version.created_by, "action": f"code.{version.action}", "subject": shown[code_id][:300]}
@@ -134,6 +135,15 @@ def content_from(destination: str, rules: Any, options: Any) -> Content:
     return Content(destination, read_rules(rules, None), read_options(options, None))
 
 
+def written_content(content: Content) -> dict[str, Any]:
+    """As it is stored; equal contents are written alike."""
+    return {
+        "destination": content.destination,
+        "rules": written_rules(content.rules),
+        "options": written_options(content.options),
+    }
+
+
 def version_from(row: Row[Any]) -> Version:
     content = content_from(row.destination, row.rules, row.options)
     return Version(row.number, content, row.action, row.restores, row.reason, row.created_at, row.created_by)
@@ -142,9 +152,7 @@ def version_from(row: Row[Any]) -> Version:
 def version_values(version: Version) -> dict[str, Any]:
     return {
         "number": version.number,
-        "destination": version.content.destination,
-        "rules": written_rules(version.content.rules),
-        "options": written_options(version.content.options),
+        **written_content(version.content),
         "action": version.action,
         "restores": version.restores,
         "reason": plain_text(version.reason),

@@ -11,8 +11,10 @@ from starlette.responses import JSONResponse, Response
 
 from dashboard.api import router
 from dashboard.guard import Guard
+from dashboard.imports import MAX_FILE_BYTES
 from dashboard.pages import add_pages
 from dashboard.parts import Parts
+from dashboard.print_pages import router as print_pages
 from dashboard.problems import MEDIA_TYPE, Problem, add_problem_handlers
 
 MAX_BODY_BYTES: Final = 1_000_000
@@ -41,9 +43,10 @@ def create_private_app(
     app.include_router(router)
     app.add_api_route("/-/health", _health, include_in_schema=False)
     add_pages(app)
+    app.include_router(print_pages)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     _document_problems(app)
-    return Guard(app, allowed_hosts, MAX_BODY_BYTES)
+    return Guard(app, allowed_hosts, MAX_BODY_BYTES, dict.fromkeys(("/api/v1/imports", "/exchange"), MAX_FILE_BYTES))
 
 
 async def _health() -> Response:

@@ -1,5 +1,6 @@
 """The private listener's outer wall: which Host headers are answered, and the security headers on every answer."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +26,14 @@ HEADERS: Final[dict[str, str]] = {
 class Guard:
     """A page elsewhere can point its own name at this machine (DNS rebinding): only our names are answered."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: frozenset[str], max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed_hosts: frozenset[str],
+        max_body_bytes: int,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
+        self._larger = larger or {}  # by path: bodies that are files
         self._app = app
         self._allowed = allowed_hosts
         self._max_body_bytes = max_body_bytes
@@ -50,8 +58,9 @@ class Guard:
             await problem(421, "Misdirected request", detail)(scope, receive, guarded_send)
             return
         # The framework counts what arrives; what only announces too much it would answer in plain text.
-        if any(_whole(value) > self._max_body_bytes for name, value in scope["headers"] if name == b"content-length"):
-            detail = f"The body is larger than {self._max_body_bytes} bytes; send less."
+        most = self._larger.get(scope["path"], self._max_body_bytes)
+        if any(_whole(value) > most for name, value in scope["headers"] if name == b"content-length"):
+            detail = f"The body is larger than {most} bytes; send less."
             await problem(413, "Content too large", detail)(scope, receive, guarded_send)
             return
         await self._app(scope, receive, guarded_send)

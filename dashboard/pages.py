@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from analytics.periods import Period as ReportPeriod
 from analytics.reports import Bots, Filter
 from codes.alphabet import CodeError
+from codes.checks import find_check, list_alerts
 from codes.codes import (
     Code,
     CodeChange,
@@ -29,19 +30,33 @@ from codes.destinations import DestinationError
 from codes.domains import list_domains
 from codes.errors import Conflict, NotFound
 from codes.names import TagError
+from codes.schedule import list_scheduled
 from codes.search import list_code_ids, list_codes
 from codes.versions import list_versions
-from dashboard import periods, signing
-from dashboard.access import Forbidden, Identity, TheParts, find_identity
-from dashboard.accounts import AccountError, Role
-from dashboard.api.codes import code_out, version_out
-from dashboard.formats import moment
+from dashboard import (
+    bulk_pages,
+    code_organise_pages,
+    exchange_pages,
+    history_pages,
+    organise_pages,
+    periods,
+    rules_pages,
+    signing,
+    token_pages,
+)
+from dashboard.access import Forbidden, Identity, TheParts
+from dashboard.api.checks import alert_out, check_out
+from dashboard.api.codes import code_out
+from dashboard.api.history import versions_out
+from dashboard.api.schedule import scheduled_out
 from dashboard.forms import read_form
+from dashboard.history_rows import alert_view, check_view, planned_view, version_view
 from dashboard.limits import FailureLimit
 from dashboard.parts import Parts
-from dashboard.problems import STATUS, problem_for
+from dashboard.problems import problem_for, status_of
 from dashboard.rendering import DEFAULT_BUILD_FOLDER
 from dashboard.show import find_assets, sentence, show, theme_of, world_map
+from dashboard.signed_in import Reader, SignInFirst, Writer
 from dashboard.views import (
     BOTS,
     CODE_COLUMNS,
@@ -51,15 +66,12 @@ from dashboard.views import (
     NewCodePage,
     PlaceDatabaseView,
     PlacesPage,
-    TokensPage,
-    TokenView,
     code_page,
     code_path,
     code_view,
     codes_page,
     error_page,
     overview_page,
-    version_view,
 )
 from geo.status import DatabaseStatus, status
 
@@ -68,16 +80,23 @@ router = APIRouter(include_in_schema=False)
 PAGE_SIZE: Final = 50
 LIVE_ROWS: Final = 20
 SUGGESTED_CODES: Final = 200
+SHOWN_ALERTS: Final = 5
 CARDS: Final = ("timeseries", "devices", "hours", "regions", "referrers", "networks")
-
-
-class SignInFirst(Exception):  # noqa: N818
-    """A page was asked for by nobody we know: to the login, and back afterwards."""
 
 
 def add_pages(app: FastAPI) -> None:
     app.state.failures = FailureLimit()
     app.include_router(signing.router)
+    for pages in (
+        organise_pages,
+        code_organise_pages,
+        exchange_pages,
+        history_pages,
+        bulk_pages,
+        rules_pages,
+        token_pages,
+    ):
+        app.include_router(pages.router)
     app.include_router(router)
     if DEFAULT_BUILD_FOLDER.is_dir():
         app.mount("/static", HashedFiles(directory=DEFAULT_BUILD_FOLDER))
@@ -95,35 +114,28 @@ class HashedFiles(StaticFiles):
         return response
 
 
-def signed_in(role: Role) -> Any:
-    async def dependency(request: Request, parts: TheParts) -> Identity:
-        identity = await find_identity(request, parts)
-        if identity is None or identity.way != "session":
-            raise SignInFirst
-        if not identity.may(role):
-            raise Forbidden(f"Your role is {identity.role}; this page needs {role}. An owner can change that.")
-        return identity
-
-    return Depends(dependency)
-
-
-Reader = Annotated[Identity, signed_in("viewer")]
-Writer = Annotated[Identity, signed_in("editor")]
-Keeper = Annotated[Identity, signed_in("owner")]
-
-
 @router.get("/")
 async def overview(request: Request, who: Reader, parts: TheParts) -> Response:
     now = datetime.now(UTC)
     async with parts.database.reading() as connection:
         known, total = await list_codes(connection, sort="updated", limit=SUGGESTED_CODES)
+        alerts = await list_alerts(connection, limit=SHOWN_ALERTS)
     chosen = _filter_view(request, now, tuple((code.code, code.name) for code in known))
     asked = await _asked(parts, chosen)
     figures = await _figures(parts, chosen, asked, now)
     live = await _latest(parts, chosen, asked)
     live_path = "/api/v1/live" + (f"?{urlencode({'code': chosen.code})}" if chosen.code else "")
+    warnings = [alert_view(alert_out(alert).model_dump(), chosen.zone, now) for alert in alerts]
     page = overview_page(
-        figures.reports, chosen, world_map(), live, live_path, now, any_codes=total > 0, **figures.asides
+        figures.reports,
+        chosen,
+        world_map(),
+        live,
+        live_path,
+        now,
+        any_codes=total > 0,
+        alerts=warnings,
+        **figures.asides,
     )
     return show(request, page, who)
 
@@ -194,7 +206,7 @@ async def retarget_code(text: str, request: Request, who: Writer, parts: ThePart
     except (DestinationError, Conflict) as error:
         where = "destination" if isinstance(error, DestinationError) else ""
         form = Form(fields, {where: sentence(error)})
-        return await _code_page(text, request, who, parts, retarget_form=form, status=_status_of(error))
+        return await _code_page(text, request, who, parts, retarget_form=form, status=status_of(error))
     return RedirectResponse(code_path(text), 303)
 
 
@@ -219,30 +231,6 @@ async def edit_code(text: str, request: Request, who: Writer, parts: TheParts) -
         form = Form(fields, {"tags": sentence(error)})
         return await _code_page(text, request, who, parts, edit_form=form, status=422)
     return RedirectResponse(code_path(text), 303)
-
-
-@router.get("/tokens")
-async def tokens(request: Request, who: Keeper, parts: TheParts) -> Response:
-    return await _tokens_page(request, who, parts)
-
-
-@router.post("/tokens")
-async def add_token(request: Request, who: Keeper, parts: TheParts) -> Response:
-    fields = await read_form(request, who)
-    name = fields.get("name", "")
-    try:
-        token = await parts.accounts.create_token(name, fields.get("role", "viewer"), who=who.name)
-    except (AccountError, Conflict) as error:
-        form = Form(fields, {"name": sentence(error)})
-        return await _tokens_page(request, who, parts, form=form, status=_status_of(error))
-    return await _tokens_page(request, who, parts, created=(name.strip().lower(), token))
-
-
-@router.post("/tokens/{name:path}/revoke")
-async def revoke_token(name: str, request: Request, who: Keeper, parts: TheParts) -> Response:
-    await read_form(request, who)
-    await parts.accounts.revoke_token(name, who=who.name)
-    return RedirectResponse("/tokens", 303)
 
 
 @router.get("/places")
@@ -272,12 +260,13 @@ class _Figures:
 
 
 async def _figures(parts: Parts, chosen: FilterView, asked: Filter, now: datetime) -> _Figures:
-    answers = await asyncio.gather(*(getattr(parts.reports, name)(asked) for name in CARDS))
     start, end = chosen.period.before(now)
     before = Filter(ReportPeriod(start, end, chosen.zone), asked.code_ids, asked.tag, asked.bots)
     only_bots = Filter(asked.period, asked.code_ids, asked.tag, "only")
-    previous, bots = await asyncio.gather(parts.reports.total(before), parts.reports.total(only_bots))
-    return _Figures(dict(zip(CARDS, answers, strict=True)), previous, bots["scans"])
+    answers, previous, bots = await asyncio.gather(
+        parts.reports.several(asked, CARDS), parts.reports.total(before), parts.reports.total(only_bots)
+    )
+    return _Figures(answers, previous, bots["scans"])
 
 
 async def _latest(parts: Parts, chosen: FilterView, asked: Filter) -> list[dict[str, Any]]:
@@ -332,10 +321,12 @@ async def _code_page(
         if found is None:
             raise NotFound(f"There is no code {text!r}. It may be mistyped; the list of codes has them all.")
         history = await list_versions(connection, found.id)
+        checked = check_out(found, await find_check(connection, found.id), enabled=parts.guardian.enabled)
+        planned = await list_scheduled(connection, found.id)
     chosen = _filter_view(request, now, path=code_path(found.code), code=found.code)
     asked = Filter(ReportPeriod(chosen.period.start, chosen.period.end, chosen.zone), (found.id,), None, _bots(chosen))
     figures = await _figures(parts, chosen, asked, now)
-    versions = [version_view(version_out(v).model_dump(), found.version, chosen.zone, now) for v in history]
+    versions = [version_view(v.model_dump(), found.version, chosen.zone, now) for v in versions_out(history)]
     page = code_page(
         code_view(_json(found), chosen.zone, now),
         versions,
@@ -348,6 +339,8 @@ async def _code_page(
         now,
         retarget=retarget_form,
         edit=edit_form,
+        check=check_view(checked.model_dump(), chosen.zone, now),
+        planned=[planned_view(scheduled_out(one).model_dump(), chosen.zone, now) for one in planned],
         **figures.asides,
     )
     return show(request, page, who, status=status)
@@ -373,32 +366,9 @@ async def _page_of_codes(
         return [found[code_id] for code_id in chosen if code_id in found], len(ids)
 
 
-async def _tokens_page(
-    request: Request,
-    who: Identity,
-    parts: Parts,
-    *,
-    form: Form | None = None,
-    created: tuple[str, str] | None = None,
-    status: int = 200,
-) -> Response:
-    zone, now = _zone(request), datetime.now(UTC)
-    views = tuple(
-        TokenView(
-            id=token.name,
-            name=token.name,
-            role=token.role,
-            made=moment(token.created_at, zone, now),
-            used=moment(token.last_used_at, zone, now) if token.last_used_at else None,
-        )
-        for token in await parts.accounts.list_tokens()
-    )
-    return show(request, TokensPage(views, form or Form(), created), who, status=status)
-
-
 async def _domain_names(parts: Parts) -> tuple[str, ...]:
     async with parts.database.reading() as connection:
-        return tuple(domain.host for domain in await list_domains(connection))
+        return tuple(domain.host for domain in await list_domains(connection, archived=False))
 
 
 def _json(code: Code) -> dict[str, Any]:
@@ -411,10 +381,6 @@ def _tags(text: str) -> tuple[str, ...]:
 
 def _whole(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() and len(text) < 10 else None
-
-
-def _status_of(error: Exception) -> int:
-    return next((STATUS[kind][0] for kind in type(error).__mro__ if kind in STATUS), 422)
 
 
 def _place_view(entry: DatabaseStatus) -> PlaceDatabaseView:
@@ -441,7 +407,7 @@ async def _problem_or_page(request: Request, error: Exception) -> Response:
     """Programs get a problem document, people a page."""
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         return problem_for(error)
-    code = error.status_code if isinstance(error, HTTPException) else _status_of(error)
+    code = error.status_code if isinstance(error, HTTPException) else status_of(error)
     detail = "" if isinstance(error, HTTPException) else sentence(error)
     page = error_page(code, detail, theme_of(request))
     response = show(request, page, status=code)

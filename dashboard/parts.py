@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fastapi import Request
 
+from analytics.backups import Backups
 from analytics.ingest import Ingest
 from analytics.live import LiveFeed
 from analytics.reports import Reports
@@ -12,6 +13,7 @@ from analytics.scans import Scans
 from analytics.store import ScanStore
 from codes.destinations import DestinationPolicy
 from dashboard.accounts import Accounts
+from dashboard.guardian import Guardian
 from database.engine import Database
 from geo.places import Places
 from redirector.facts import ProxyTrust
@@ -43,6 +45,8 @@ class Parts:
     live: LiveFeed
     ingest: Ingest
     places: Places
+    backups: Backups
+    guardian: Guardian
 
 
 def parts_of(request: Request) -> Parts:

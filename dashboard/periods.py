@@ -1,9 +1,10 @@
 """The stretch of time a page is about: named ranges and custom ones, in the reader's zone. Pure; knows no reports."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
+from analytics.periods import midnight
 from dashboard.formats import clock, day, long_day
 
 RANGES = {
@@ -97,11 +98,11 @@ def _named(name: str, zone: ZoneInfo, now: datetime, problem: str | None = None)
         first, end = today - timedelta(days=1), today
     elif name == "month":
         first = today.replace(day=1)
-    return Period(name, _midnight(first, zone), _midnight(end, zone), problem)
+    return Period(name, midnight(first, zone), midnight(end, zone), problem)
 
 
 def _custom(first: str, last: str, zone: ZoneInfo, now: datetime) -> Period:
-    latest = _midnight(now.astimezone(zone).date() + timedelta(days=1), zone)
+    latest = midnight(now.astimezone(zone).date() + timedelta(days=1), zone)
     try:
         start = max(_local(first, zone), _EARLIEST.astimezone(zone))
         end = min(_local(last, zone) + timedelta(days=len(last) <= _DATE_LENGTH), latest)
@@ -122,10 +123,6 @@ def _custom(first: str, last: str, zone: ZoneInfo, now: datetime) -> Period:
 def _local(text: str, zone: ZoneInfo) -> datetime:
     stamp = datetime.fromisoformat(text)
     return stamp.replace(tzinfo=zone) if stamp.tzinfo is None else stamp.astimezone(zone)
-
-
-def _midnight(on: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(on, time(0), zone)
 
 
 # Plain place names only: no POSIX fragments, no legacy aliases such as "GB" or "Etc/GMT+5".

@@ -9,12 +9,17 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from analytics.backup import BackupError
 from analytics.periods import PeriodError
 from analytics.scans import CursorError
+from codes.advisor import AdviceError
 from codes.alphabet import CodeError
 from codes.destinations import DestinationError
 from codes.errors import Conflict, NotFound
+from codes.logos import LogoError
 from codes.qr import QrError
+from codes.sheets import SheetsUnavailable
+from codes.stocks import StockError
 from dashboard.access import Forbidden, Unauthorised
 from dashboard.accounts import AccountError
 from geo.errors import GeoError
@@ -33,6 +38,11 @@ STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     DestinationError: (422, "Invalid destination"),
     PeriodError: (422, "Invalid range"),
     QrError: (422, "QR code refused"),
+    AdviceError: (422, "Invalid distance"),
+    LogoError: (422, "Logo refused"),
+    StockError: (422, "Invalid label stock"),
+    SheetsUnavailable: (501, "Not installed"),
+    BackupError: (500, "Backup not made"),
     GeoError: (502, "Place database not updated"),
 }
 
@@ -51,6 +61,10 @@ def problem(status: int, title: str, detail: str = "", **more: Any) -> Response:
     body = Problem(title=title, status=status, detail=detail, **more).model_dump(exclude_none=True)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def status_of(error: Exception) -> int:
+    return next((STATUS[kind][0] for kind in type(error).__mro__ if kind in STATUS), 422)
 
 
 def problem_for(error: Exception) -> Response:

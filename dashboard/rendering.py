@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from dashboard.charts import WorldMap
+from dashboard.print_views import PrintPage
 from dashboard.views import Page, Shell
 
 STATIC_PATH = "/static/"
@@ -74,6 +75,6 @@ def with_code(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def render(environment: jinja2.Environment, page: Page, shell: Shell | None = None) -> str:
+def render(environment: jinja2.Environment, page: Page | PrintPage, shell: Shell | None = None) -> str:
     """A page as HTML. `shell` is for signed-in pages; pages outside (login, set-up, errors) go without."""
     return environment.get_template(page.template).render(page=page, shell=shell)

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from dashboard.access import Identity
 from dashboard.charts import WorldMap
+from dashboard.print_views import PrintPage
 from dashboard.rendering import MISSING_BUILD, Assets, AssetsMissing, create_environment, load_assets, render
 from dashboard.views import Page, Shell
 from redirector.facts import client_address
@@ -34,7 +35,7 @@ def world_map() -> WorldMap:
 
 def show(
     request: Request,
-    page: Page,
+    page: Page | PrintPage,
     identity: Identity | None = None,
     *,
     email: str = "",

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from dashboard.cards import ReportView, report_view
 from dashboard.charts import WorldMap
 from dashboard.formats import Moment, moment, number
+from dashboard.history_rows import AlertView, CheckView, PlannedView, VersionView
 from dashboard.periods import RANGES, Period, zone_names
 from dashboard.scan_rows import ScanRow, scan_rows
 
@@ -115,16 +116,7 @@ class OverviewPage:
     empty: EmptyView | None
     live: tuple[ScanRow, ...]
     live_path: str
-
-
-@dataclass(frozen=True, slots=True)
-class VersionView:
-    number: int
-    destination: str
-    made: Moment
-    who: str
-    why: str
-    current: bool
+    alerts: tuple[AlertView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +132,7 @@ class CodeView:
     made: Moment
     version: int
     scans: int | None = None
+    belongs: tuple[str, ...] = ()  # campaign, placement, printed, archived
 
     @property
     def path(self) -> str:
@@ -170,6 +163,8 @@ class CodePage:
     live_path: str
     retarget: Form
     edit: Form
+    check: CheckView | None = None
+    planned: tuple[PlannedView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,18 +288,11 @@ class ErrorPage:
     theme: str = ""
 
 
-Page = (
-    OverviewPage
-    | CodePage
-    | CodesPage
-    | NewCodePage
-    | TokensPage
-    | PlacesPage
-    | DocsPage
-    | LoginPage
-    | PasswordPage
-    | ErrorPage
-)
+class Page(Protocol):
+    """What can be shown: a template, and whatever that template asks for."""
+
+    template: ClassVar[str]
+
 
 _ERRORS = {
     400: ("That request made no sense", "Something in it is missing or malformed. Go back and try again."),
@@ -343,6 +331,7 @@ def overview_page(
     any_codes: bool,
     previous: Mapping[str, int] | None = None,
     bots: int | None = None,
+    alerts: Sequence[AlertView] = (),
 ) -> OverviewPage:
     """`reports` by name (timeseries, devices, hours, regions, referrers, networks) for one and the same filter.
 
@@ -350,7 +339,7 @@ def overview_page(
     """
     report = _report(reports, chosen, world, previous, bots)
     empty = None if report else _empty(chosen, bots, any_codes=any_codes)
-    return OverviewPage(chosen, report, empty, scan_rows(live, chosen.zone, now), live_path)
+    return OverviewPage(chosen, report, empty, scan_rows(live, chosen.zone, now), live_path, tuple(alerts))
 
 
 def code_page(
@@ -368,6 +357,8 @@ def code_page(
     bots: int | None = None,
     retarget: Form | None = None,
     edit: Form | None = None,
+    check: CheckView | None = None,
+    planned: Sequence[PlannedView] = (),
 ) -> CodePage:
     """One code; `versions` newest first. The other arguments as in `overview_page`."""
     report = _report(reports, chosen, world, previous, bots)
@@ -382,6 +373,8 @@ def code_page(
         live_path,
         retarget or Form(),
         edit or Form(values={"name": code.name, "tags": ", ".join(code.tags)}),
+        check,
+        tuple(planned),
     )
 
 
@@ -397,19 +390,13 @@ def code_view(code: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> CodeVie
         made=moment(code["created_at"], zone, now),
         version=code["version"],
         scans=code.get("scans"),
+        belongs=_belongs(code),
     )
 
 
-def version_view(version: Mapping[str, Any], current: int, zone: ZoneInfo, now: datetime) -> VersionView:
-    """From a version's API JSON: version, destination, created_at, created_by, reason."""
-    return VersionView(
-        number=version["version"],
-        destination=version["destination"],
-        made=moment(version["created_at"], zone, now),
-        who=version.get("created_by") or "",
-        why=version.get("reason") or "",
-        current=version["version"] == current,
-    )
+def _belongs(code: Mapping[str, Any]) -> tuple[str, ...]:
+    marks = ("printed" if code.get("printed") else "", "archived" if code.get("archived_at") else "")
+    return tuple(text for text in (code.get("campaign"), code.get("placement"), *marks) if text)
 
 
 def codes_page(

@@ -2,10 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import event, text
@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_MS = 5000
+Result = TypeVar("Result")
 
 
 class DatabaseError(Exception):
@@ -75,6 +76,16 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """For short work of tasks that are cancelled at a stop: a statement torn out amid its way leaves its connection open."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _engine_options(dialect: str) -> dict[str, Any]:

@@ -61,6 +61,7 @@ domains = Table(
     Column("is_default", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("not_found_url", Text),  # where unknown codes go instead of our own 404 page
+    Column("archived_at", UtcDateTime),  # none of its codes is answered any more
 )
 
 # What is printed. A row is never deleted while printed is set, and a (domain, code) is never used again.
@@ -172,6 +173,7 @@ print_batches = Table(
     Column("note", String(500), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(120), nullable=False),
+    Column("archived_at", UtcDateTime),
 )
 
 batch_codes = Table(
@@ -243,10 +245,43 @@ changes = Table(
     "changes",
     metadata,
     Column("seq", Key, primary_key=True),
-    Column("kind", String(16), nullable=False),  # code | domain
+    Column("kind", String(16), nullable=False),  # code | domain | scans
     Column("ref_id", Key, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     sqlite_autoincrement=True,  # a pruned sequence number must never come back
+)
+
+# What the private side tells the public one of the scans in its store, for rules that ask. ``revision`` rises with each
+# writing: readers ask for what is newer than they know.
+scan_counts = Table(
+    "scan_counts",
+    metadata,
+    Column("code_id", Key, primary_key=True),
+    Column(
+        "run", String(80), primary_key=True
+    ),  # of a journal writer; "": this code is counted, whatever else is there
+    Column("scans", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("ix_scan_counts_revision", "revision"),
+)
+
+recent_visitors = Table(
+    "recent_visitors",
+    metadata,
+    Column("code_id", Key, primary_key=True),
+    Column("visitor", String(16), primary_key=True),  # the daily id; removed once its salt is
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("ix_recent_visitors_revision", "revision"),
+    Index("ix_recent_visitors_seen_at", "seen_at"),
+)
+
+# Up to where in the journal scan_counts tells: what comes behind, a public worker reads there itself.
+count_marks = Table(
+    "count_marks",
+    metadata,
+    Column("segment", String(100), primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
 )
 
 users = Table(

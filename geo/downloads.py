@@ -37,15 +37,17 @@ class RefusedError(GeoError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one update may cost in all; `ends_at` is on the monotonic clock."""
+    """What one update may cost in all; `ends_at` is on the monotonic clock. `transport` is the way out, httpx2's own when
+    None: the private process hands in one that connects to public addresses alone."""
 
     seconds: float
     max_bytes: int
     ends_at: float
+    transport: httpx2.BaseTransport | None = None
 
     @classmethod
-    def of(cls, seconds: float, max_bytes: int = MAX_BYTES) -> "Limits":
-        return cls(seconds, max_bytes, time.monotonic() + seconds)
+    def of(cls, seconds: float, max_bytes: int = MAX_BYTES, transport: httpx2.BaseTransport | None = None) -> "Limits":
+        return cls(seconds, max_bytes, time.monotonic() + seconds, transport)
 
     @property
     def remaining_s(self) -> float:
@@ -145,7 +147,9 @@ def _stream(url: str, file: BinaryIO, limits: Limits, auth: tuple[str, str] | No
     headers = {"Accept-Encoding": "identity", "User-Agent": "Waymark"}
     try:
         with (
-            httpx2.Client(timeout=timeout, headers=headers, follow_redirects=True, max_redirects=5) as client,
+            httpx2.Client(
+                timeout=timeout, headers=headers, follow_redirects=True, max_redirects=5, transport=limits.transport
+            ) as client,
             client.stream("GET", url, auth=auth) as response,
         ):
             if response.status_code != 200:

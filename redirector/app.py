@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -10,20 +11,26 @@ from typing import Any, Final, TypedDict
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route as PathRoute
 
 from codes.alphabet import reserved_reason, typed_candidates
 from jobs.languages import language_for
-from redirector.decision import decision_for
+from redirector.decision import plain_decision
 from redirector.facts import ProxyTrust, uncounted_reason
 from redirector.hot import Hot
 from redirector.journal import SEGMENT_AGE_S, WHOLE_ADDRESS_AGE_S, Durability, Journal, JournalError
 from redirector.lookup import Lookup, Unavailable
-from redirector.pages import PAGE_HEADERS, away_page, entry_page, unknown_page
-from redirector.recorder import Recorder, decided_part, told_by
+from redirector.misses import MissLimit, TooManyMisses
+from redirector.pages import PAGE_HEADERS, away_page, entry_page, limited_page, unknown_page
+from redirector.recorder import Client, Recorder, decided_part, told_by
+from redirector.routes import Route
+from redirector.ruled import Ruled
+from redirector.scan_facts import Readers
 from redirector.visitors import Visitors
+from redirector.watched import Watched
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +53,17 @@ class PublicSettings:
     flush_ms: int
     segment_bytes: int
     spill_lines: int
+    miss_burst: int = 0  # unknown codes a network may ask for at once, and then each minute; 0: no limit
+    misses_per_minute: int = 0
+    reserve_bytes: int = 0  # of disk, that the journal leaves to others
+    secure: bool = False  # short URLs are https: then so are cookies
 
 
 class State(TypedDict):
     recorder: Recorder
     lookup: Lookup
     hot: Hot
+    ruled: Ruled
 
 
 def create_public_app(settings: PublicSettings) -> Starlette:
@@ -64,35 +76,39 @@ def create_public_app(settings: PublicSettings) -> Starlette:
             flush_ms=settings.flush_ms,
             segment_bytes=settings.segment_bytes,
             spill_lines=settings.spill_lines,
+            reserve_bytes=settings.reserve_bytes,
             segment_age_s=WHOLE_ADDRESS_AGE_S if settings.full_address else SEGMENT_AGE_S,
         )
         visitors = Visitors(settings.data_dir / "visitor-salts.json")
-        lookup = Lookup(settings.database_url, settings.data_dir / "routes.snapshot")
+        limit = MissLimit(settings.miss_burst, settings.misses_per_minute)
+        lookup = Lookup(settings.database_url, settings.data_dir / "routes.snapshot", limit)
         try:
             journal.open()
         except JournalError as error:
             log.critical("%s", error)
             raise
         visitors.refresh()
+        recorder = Recorder(journal, visitors, settings.trust, settings.query_keys, full_address=settings.full_address)
+        hot = Hot(lookup.table, recorder)
+        lookup.watched = Watched(journal, hot.flush)
+        ruled = Ruled(recorder, lookup.watched, Readers(settings.data_dir / "geo"), secure=settings.secure)
         tasks = [
             asyncio.create_task(journal.run()),
             asyncio.create_task(lookup.run()),
-            asyncio.create_task(_keep_salts(visitors)),
+            asyncio.create_task(_refresh(visitors, ruled.readers)),
         ]
         # Connections wait in the socket's queue meanwhile: better than telling somebody to try again.
         with suppress(TimeoutError):
             await asyncio.wait_for(lookup.can_answer.wait(), ANSWER_WITHIN_S)
         try:
-            recorder = Recorder(
-                journal, visitors, settings.trust, settings.query_keys, full_address=settings.full_address
-            )
-            yield {"recorder": recorder, "lookup": lookup, "hot": Hot(lookup.table, recorder)}
+            yield {"recorder": recorder, "lookup": lookup, "hot": hot, "ruled": ruled}
         finally:
             for task in tasks:
                 task.cancel()
             for ended in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(ended, Exception):  # it died long ago: the journal is drained all the same
                     log.error("public worker: %r", ended)
+            ruled.close()
             journal.close()
             await lookup.close()
 
@@ -107,25 +123,31 @@ async def redirect(request: Request[State]) -> Response:
     text = request.path_params["code"]
     lookup, recorder = request.state["lookup"], request.state["recorder"]
     if len(text) > MAX_CODE or reserved_reason(text):
+        if request.method == "POST":
+            raise HTTPException(405)
         return _unknown(request, text)
+    client = _client(request)
     try:
-        route = await lookup.find(request.headers.get("host", ""), text)
+        route = await lookup.find(request.headers.get("host", ""), text, client.cut)
     except Unavailable:
         recorder.journal.counters.unavailable += 1
         return _away(request)
+    except TooManyMisses as error:
+        return _limited(request, text, error)
+    if request.method == "POST" and not _takes_forms(route):
+        raise HTTPException(405)
     if route is None:
-        return _unknown(request, text)
-    decision = decision_for(route)
-    headers, trust = request.headers, recorder.trust
+        return _unknown(request, text, lookup.not_found_url(request.headers.get("host", "")))
+    if not route.is_plain:
+        return await request.state["ruled"].answer(request, route, client, _language(request))
+    decision = plain_decision(route)
+    headers = request.headers
     told = told_by(
         user_agent=headers.get("user-agent", ""),
         referrer=headers.get("referer", ""),
         accept_language=headers.get("accept-language", ""),
         sec_gpc=headers.get("sec-gpc", ""),
         host=headers.get("host", ""),
-    )
-    client = recorder.client(
-        request.client.host if request.client else "", headers.getlist(trust.header) if trust.networks else ()
     )
     line = recorder.line(
         decided_part(route, decision),
@@ -136,7 +158,7 @@ async def redirect(request: Request[State]) -> Response:
     )
     recorder.journal.append_scan(line)
     await recorder.journal.durable()
-    return Response(status_code=302, headers={"Location": decision.destination, **NO_STORE})
+    return Response(status_code=302, headers={"Location": decision.destination or "", **NO_STORE})
 
 
 async def entry(request: Request[State]) -> Response:
@@ -144,14 +166,16 @@ async def entry(request: Request[State]) -> Response:
     typed = request.query_params.get("c", "")
     if not typed:
         return _page(entry_page(_language(request)))
-    lookup = request.state["lookup"]
+    host, candidates = request.headers.get("host", ""), typed_candidates(typed)
     try:
-        for candidate in typed_candidates(typed):
-            if await lookup.find(request.headers.get("host", ""), candidate):
-                return RedirectResponse("/" + quote(candidate, safe=""), 303, headers=NO_STORE)
+        found = await request.state["lookup"].find_first(host, candidates, _client(request).cut)
     except Unavailable:
         return _away(request)
-    return _unknown(request, typed)
+    except TooManyMisses as error:
+        return _limited(request, typed, error)
+    if found is None:
+        return _unknown(request, typed)
+    return RedirectResponse("/" + quote(found[0], safe=""), 303, headers=NO_STORE)
 
 
 async def health(_request: Request[State]) -> Response:
@@ -185,28 +209,48 @@ ROUTES: Final = [
     PathRoute("/-/ready", ready),
     PathRoute("/robots.txt", robots),
     PathRoute("/favicon.ico", nothing),
-    PathRoute("/{code}", redirect),
-    PathRoute("/{code}/", redirect),
+    PathRoute("/{code}", redirect, methods=["GET", "POST"]),
+    PathRoute("/{code}/", redirect, methods=["GET", "POST"]),
 ]
 
 
-async def _keep_salts(visitors: Visitors) -> None:
+async def _refresh(visitors: Visitors, readers: Readers) -> None:
     while True:
         await asyncio.sleep(1)
         visitors.refresh()
+        readers.refresh()
 
 
 def _language(request: Request[Any]) -> str:
     return language_for(request.headers.get("accept-language", ""), chosen=request.query_params.get("hl"))
 
 
+def _takes_forms(route: Route | None) -> bool:
+    return route is not None and route.options is not None and route.options.password_hash is not None
+
+
+def _client(request: Request[State]) -> Client:
+    recorder = request.state["recorder"]
+    forwarded = request.headers.getlist(recorder.trust.header) if recorder.trust.networks else ()
+    return recorder.client(request.client.host if request.client else "", forwarded)
+
+
 def _page(html: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return HTMLResponse(html, status, headers={**PAGE_HEADERS, **(headers or {})})
 
 
-def _unknown(request: Request[State], typed: str) -> Response:
+def _unknown(request: Request[State], typed: str, instead: str | None = None) -> Response:
+    """What is no code leaves no scan, wherever its domain sends it. Who typed it sees the field again, to correct it."""
     request.state["recorder"].journal.counters.not_found += 1
+    if instead is not None:
+        return Response(status_code=302, headers={"Location": instead, **NO_STORE})
     return _page(unknown_page(_language(request), typed), 404)
+
+
+def _limited(request: Request[State], typed: str, error: TooManyMisses) -> Response:
+    request.state["recorder"].journal.counters.limited += 1
+    wait_s = max(1, math.ceil(error.retry_after_s))
+    return _page(limited_page(_language(request), typed), 429, {"Retry-After": str(wait_s)})
 
 
 def _away(request: Request[State]) -> Response:
@@ -217,9 +261,9 @@ async def _not_found(request: Request[Any], _error: Exception) -> Response:
     return _page(unknown_page(_language(request), ""), 404)
 
 
-async def _not_allowed(_request: Request[Any], error: Exception) -> Response:
-    allow = (getattr(error, "headers", None) or {}).get("Allow", "GET, HEAD")
-    return PlainTextResponse("Only GET and HEAD are answered here.\n", 405, headers={"Allow": allow, **NO_STORE})
+async def _not_allowed(_request: Request[Any], _error: Exception) -> Response:
+    """Also for what only the page of a password sends: it knows."""
+    return PlainTextResponse("Only GET and HEAD are answered here.\n", 405, headers={"Allow": "GET, HEAD", **NO_STORE})
 
 
 async def _broken(request: Request[Any], error: Exception) -> Response:

@@ -9,7 +9,7 @@ import time
 from typing import Any, Final, NamedTuple, Protocol
 
 from codes.alphabet import reserved_reason
-from redirector.decision import decision_for
+from redirector.decision import plain_decision
 from redirector.facts import PREFETCH_HEADERS
 from redirector.recorder import MAX_HOST, Recorder, Told, decided_part, told_by
 from redirector.routes import RouteTable
@@ -193,11 +193,13 @@ class Hot:
         text = code.decode("ascii")
         domain = self._table.domain_for(host.decode("latin-1"))
         route = None if domain is None or reserved_reason(text) else self._table.find(domain.id, text)
-        if route is None:
+        if route is None or not route.is_plain:
             return None
-        decision = decision_for(route)
+        decision = plain_decision(route)
         rest = b"\r\ncache-control: private, no-store\r\ncontent-length: 0\r\n\r\n"
-        answer = Answer(decided_part(route, decision), b"location: " + decision.destination.encode("latin-1") + rest)
+        answer = Answer(
+            decided_part(route, decision), b"location: " + (decision.destination or "").encode("latin-1") + rest
+        )
         if len(self._answers) >= MAX_ANSWERS:
             self._answers.clear()
         if len(host) <= MAX_HOST:  # any Host is answered by the default domain; not any is worth its memory

@@ -44,6 +44,7 @@ class _Texts:
     submit: str
     unknown_title: str
     unknown_lead: str
+    limited_lead: str
     away_title: str
     away_lead: str
     languages: str
@@ -57,6 +58,7 @@ _TEXTS: Final[dict[str, _Texts]] = {
         "Open",
         "We don't know this code",
         "It may be mistyped or no longer in use. Compare it with the print and try again:",
+        "Too many unknown codes were asked for from your network. Compare yours with the print and try again in a moment:",
         "One moment, please",
         "The service is starting. Try again in a few seconds.",
         "Languages",
@@ -68,6 +70,7 @@ _TEXTS: Final[dict[str, _Texts]] = {
         "Abrir",
         "No conocemos este código",
         "Puede estar mal escrito o ya no usarse. Compárelo con el impreso e inténtelo de nuevo:",
+        "Desde su red se pidieron demasiados códigos desconocidos. Compare el suyo con el impreso y reinténtelo en un momento:",
         "Un momento, por favor",
         "El servicio está arrancando. Inténtelo de nuevo en unos segundos.",
         "Idiomas",
@@ -79,6 +82,7 @@ _TEXTS: Final[dict[str, _Texts]] = {
         "Ouvrir",
         "Nous ne connaissons pas ce code",
         "Il est peut-être mal saisi ou n'est plus utilisé. Comparez-le avec l'imprimé et réessayez :",
+        "Trop de codes inconnus demandés depuis votre réseau. Comparez le vôtre avec l'imprimé et réessayez dans un instant :",
         "Un instant, s'il vous plaît",
         "Le service démarre. Réessayez dans quelques secondes.",
         "Langues",
@@ -90,6 +94,7 @@ _TEXTS: Final[dict[str, _Texts]] = {
         "فتح",
         "لا نعرف هذا الرمز",
         "ربما كُتب خطأً أو لم يعد مستخدمًا. قارنه بالمطبوع ثم حاول مجددًا:",
+        "طُلب من شبكتك عدد كبير جدًا من الرموز غير المعروفة. قارن رمزك بالمطبوع ثم حاول مجددًا بعد لحظة:",
         "لحظة من فضلك",
         "الخدمة قيد التشغيل. حاول مجددًا بعد بضع ثوانٍ.",
         "اللغات",
@@ -103,16 +108,22 @@ def entry_page(language: str) -> str:
 
 
 def unknown_page(language: str, typed: str) -> str:
-    texts = _TEXTS[language]
-    shown = f"<p><code dir=ltr>{escape(typed[:80])}</code></p>" if typed else ""
-    return _page(
-        language, texts.unknown_title, f"{shown}<p>{escape(texts.unknown_lead)}</p>{_form(language, typed[:80])}"
-    )
+    return _unknown(language, typed, _TEXTS[language].unknown_lead)
+
+
+def limited_page(language: str, typed: str) -> str:
+    return _unknown(language, typed, _TEXTS[language].limited_lead)
 
 
 def away_page(language: str) -> str:
     texts = _TEXTS[language]
     return _page(language, texts.away_title, f"<p>{escape(texts.away_lead)}</p>")
+
+
+def _unknown(language: str, typed: str, lead: str) -> str:
+    shown = f"<p><code dir=ltr>{escape(typed[:80])}</code></p>" if typed else ""
+    body = f"{shown}<p>{escape(lead)}</p>{_form(language, typed[:80])}"
+    return _page(language, _TEXTS[language].unknown_title, body)
 
 
 def _form(language: str, typed: str) -> str:
@@ -131,9 +142,12 @@ def _page(language: str, title: str, body: str) -> str:
         for code, name in LANGUAGES.items()
         if code != language
     )
+    return document(language, title, f'{body}<nav aria-label="{escape(_TEXTS[language].languages)}">{links}</nav>')
+
+
+def document(language: str, title: str, body: str) -> str:
     return (
         f"<!doctype html><html lang={language} dir={direction_of(language)}><head><meta charset=utf-8>"
         f'<meta name=viewport content="width=device-width,initial-scale=1"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1>{body}"
-        f'<nav aria-label="{escape(_TEXTS[language].languages)}">{links}</nav></main></body></html>'
+        f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )

@@ -44,6 +44,9 @@ class Client(NamedTuple):
     cut: str
 
 
+Stamp = tuple[str, int]  # a scan's id, and when it came (UTC microseconds)
+
+
 class Recorder:
     """One per worker. Header values come as text, decoded as Latin-1, "" for absent ones."""
 
@@ -52,7 +55,7 @@ class Recorder:
     ) -> None:
         self.journal = journal
         self.trust = trust
-        self._visitors = visitors
+        self.visitors = visitors
         self._query_keys = query_keys
         self._full_address = full_address
         self._tag = f"{secrets.randbits(24):06x}"
@@ -63,14 +66,29 @@ class Recorder:
         address = client_address(peer, forwarded, self.trust).address if self.trust.networks else peer
         return Client(address, cut_address(address))
 
-    def line(
-        self, decided: str, told: Told, client: Client, *, query_string: str = "", uncounted: str | None = None
-    ) -> bytes:
-        """``decided`` is what ``decided_part`` gave."""
+    def stamp(self) -> Stamp:
         at_us = time.time_ns() // 1000
+        return f"{at_us // 1000:012x}{self._tag}{next(self._numbers) & 0xFFFFFF:06x}", at_us
+
+    def written_address(self, client: Client, *, gpc: bool) -> str:
+        """What the journal says of where a scan came from."""
+        return client.address if self._full_address and not gpc else client.cut
+
+    def line(
+        self,
+        decided: str,
+        told: Told,
+        client: Client,
+        *,
+        query_string: str = "",
+        uncounted: str | None = None,
+        stamp: Stamp | None = None,
+    ) -> bytes:
+        """``decided`` is what ``decided_part`` gave; ``stamp`` was made before where the decision needed it."""
+        scan_id, at_us = stamp or self.stamp()
         address, cut = client
         return line_of(
-            f"{at_us // 1000:012x}{self._tag}{next(self._numbers) & 0xFFFFFF:06x}",
+            scan_id,
             at_us,
             decided,
             "null" if uncounted is None else json_text(uncounted),
@@ -78,7 +96,7 @@ class Recorder:
             told.headers,
             json_text(kept_query(query_string, self._query_keys)) if query_string else "{}",
             "true" if told.gpc else "false",
-            "" if told.gpc else self._visitors.visitor_id(address, told.user_agent, at_us),
+            "" if told.gpc else self.visitors.visitor_id(address, told.user_agent, at_us),
             told.host,
         )
 

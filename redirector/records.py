@@ -25,7 +25,7 @@ class Scan:
     version: int
     rule: str | None
     variant: str | None
-    uncounted: str | None  # None = counted; else head | prefetch
+    uncounted: str | None  # None = counted; else head | prefetch | password (the page that asked for it was the scan)
     address: str  # cut to /24 or /48; whole only with [privacy] address = "full", and then only until enriched
     user_agent: str  # at most 512 characters; with Sec-GPC only its platform
     referrer: str  # origin + path

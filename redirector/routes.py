@@ -1,11 +1,14 @@
 """The routes in memory: (domain, code) -> where it points. Plain dictionaries; reading the database is elsewhere."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from codes.alphabet import fold
+from codes.options import Options
+from codes.rules import Rule
 
 UNKNOWN_FOR_S: Final = 5.0
 MAX_UNKNOWN: Final = 10_000
@@ -21,6 +24,13 @@ class Route(NamedTuple):
     legacy: bool
     version: int
     destination: str
+    rules: tuple[Rule, ...] = ()
+    options: Options | None = None  # with the campaign's UTM fields; None: none
+
+    @property
+    def is_plain(self) -> bool:
+        """Every scan gets the same answer, so it can be made ready once."""
+        return not self.rules and (self.options is None or self.options.is_plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,7 @@ class DomainName:
     id: int
     host: str
     is_default: bool
+    not_found_url: str | None = None  # where its unknown codes go
 
 
 class RouteTable:
@@ -41,7 +52,7 @@ class RouteTable:
         self._by_id: dict[int, tuple[int, str]] = {}
         self._hosts: dict[str, DomainName] = {}
         self._default: DomainName | None = None
-        self._unknown: dict[tuple[int, str], float] = {}
+        self._unknown: OrderedDict[tuple[int, str], float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -99,8 +110,9 @@ class RouteTable:
 
     def note_unknown(self, domain_id: int, text: str) -> None:
         if len(self._unknown) >= MAX_UNKNOWN:
-            self._unknown.clear()
+            self._unknown.popitem(last=False)
         self._unknown[domain_id, text] = time.monotonic() + UNKNOWN_FOR_S
+        self._unknown.move_to_end((domain_id, text))
 
     def is_unknown(self, domain_id: int, text: str) -> bool:
         until = self._unknown.get((domain_id, text))

@@ -4,13 +4,15 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
+from codes.options import read_options, written_options
+from codes.rules import read_rules, written_rules
 from redirector.routes import DomainName, Route
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _HEAD: Final = orjson.dumps(("head", FORMAT))[:-1] + b","
 
 
@@ -47,16 +49,28 @@ def read_snapshot(path: Path) -> tuple[int, list[DomainName], list[Route]]:
         raise SnapshotError(f"{path} is cut off, damaged or of another version")
     head, *rows = [orjson.loads(line) for line in body.splitlines()]
     domains = [DomainName(*row[1:]) for row in rows if row[0] == "domain"]
-    routes = [Route(*row[1:]) for row in rows if row[0] == "route"]
+    routes = [_route(row[1:]) for row in rows if row[0] == "route"]
     return head[2], domains, routes
 
 
 def _rows(seq: int, domains: Iterable[DomainName], routes: Iterable[Route]) -> Iterator[tuple[object, ...]]:
     yield "head", FORMAT, seq
     for name in domains:
-        yield "domain", name.id, name.host, name.is_default
+        yield "domain", name.id, name.host, name.is_default, name.not_found_url
     for route in routes:
-        yield "route", route.code_id, route.domain_id, route.code, route.legacy, route.version, route.destination
+        rest = () if route.rules == () and route.options is None else _behaviour(route)
+        yield "route", *route[:6], *rest
+
+
+def _behaviour(route: Route) -> tuple[object, ...]:
+    return written_rules(route.rules), None if route.options is None else written_options(route.options)
+
+
+def _route(fields: list[Any]) -> Route:
+    if len(fields) == 6:
+        return Route._make([*fields, (), None])
+    *plain, rules, options = fields
+    return Route._make([*plain, read_rules(rules, None), None if options is None else read_options(options, None)])
 
 
 def _split_end(data: bytes) -> tuple[bytes, bytes]:

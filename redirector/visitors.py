@@ -53,6 +53,15 @@ class Visitors:
         keyed.update(f"{address}\n{user_agent}".encode(errors="replace"))
         return keyed.hexdigest()
 
+    def recent_ids(self, address: str, user_agent: str, at_us: int) -> tuple[str, str | None]:
+        """(the id of that day, that of the day before while its salt is kept): what the same device had yesterday."""
+        today = self.visitor_id(address, user_agent, at_us)
+        day = datetime.fromtimestamp((at_us - DAY_US) / 1_000_000, UTC).date().isoformat()
+        salt = self._salts.get(day)
+        if salt is None:
+            return today, None
+        return today, blake2b(f"{address}\n{user_agent}".encode(errors="replace"), key=salt, digest_size=8).hexdigest()
+
     def _turn_to(self, at_us: int) -> None:
         at = datetime.fromtimestamp(at_us / 1_000_000, UTC)
         day = at.date().isoformat()

@@ -16,7 +16,7 @@ from dashboard.app import create_private_app
 from database.engine import Database, sqlite_url
 from database.migrate import migrate
 from tests.postgres import PostgresServer, running_postgres
-from waymark.config import Config, Data, Geo, Public
+from waymark.config import Config, Data, Geo, OutboundSettings, Public
 from waymark.private import open_parts
 from waymark.wiring import private_settings
 
@@ -49,10 +49,15 @@ def clock() -> Clock:
 
 
 def config_in(folder: Path) -> Config:
-    """The defaults, with data in ``folder`` and without the monthly look for place databases."""
+    """The defaults, with data in ``folder``, without the monthly look for place databases and without looks at destinations."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "journal").mkdir(exist_ok=True)
-    return Config(data=Data(dir=str(folder)), public=Public(base_url=SHORT_URL), geo=Geo(refresh_days=0))
+    return Config(
+        data=Data(dir=str(folder)),
+        public=Public(base_url=SHORT_URL),
+        geo=Geo(refresh_days=0),
+        outbound=OutboundSettings(check_destinations=False),
+    )
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -48,8 +49,9 @@ def wait_for(found: Callable[[], Found | None], what: str, within_s: float = 30.
 class Running:
     """Use as a context manager. ``cli`` runs the real command line against it, ``get`` asks the API as local owner."""
 
-    def __init__(self, folder: Path, settings: str = "", *, workers: int = 1) -> None:
+    def __init__(self, folder: Path, settings: str = "", *, workers: int = 1, files: int | None = None) -> None:
         self.folder = folder
+        self._files = files  # how many each process may have open, at most
         self._workers = workers
         self.data = folder / "data"
         self.public_port, self.private_port = free_port(), free_port()
@@ -57,6 +59,7 @@ class Running:
         self.config.write_text(
             f"[public]\nport = {self.public_port}\n[private]\nport = {self.private_port}\n"
             f'[data]\ndir = "data"\n{settings}'
+            + ("" if "[outbound]" in settings else "[outbound]\ncheck_destinations = false\n")
         )
         self.process: subprocess.Popen[str] | None = None
         self.log = folder / "serve.log"
@@ -93,6 +96,7 @@ class Running:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=True,
+                preexec_fn=self._limit_files,
             )
         ready = wait_for(lambda: self._is_up() or self._has_ended(), f"the start; log:\n{self.log.read_text()}", 60)
         assert ready == "up", self.log.read_text()
@@ -150,6 +154,10 @@ class Running:
             answer = connection.getresponse()
             answer.read()
             return answer
+
+    def _limit_files(self) -> None:
+        if self._files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._files, self._files))
 
     def _is_up(self) -> str | None:
         return "up" if "Ctrl-C stops it" in self.log.read_text()[self._said :] else None

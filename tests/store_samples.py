@@ -5,7 +5,6 @@ from pathlib import Path
 
 import orjson
 
-from analytics.agents import AgentReader
 from analytics.enrich import Enricher, Row
 from analytics.enricher import EnrichmentProcess
 from analytics.segments import next_chunk
@@ -15,6 +14,7 @@ from database.engine import Database, sqlite_url
 from database.migrate import migrate
 from geo.places import Places
 from geo.refresh import update
+from redirector.agents import AgentReader
 from tests.conftest import SHORT_URL
 from tests.geo_samples import nested, network, write_database
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.agents import MAX_LENGTH, Agent, AgentReader, best_engine
+from redirector.agents import MAX_LENGTH, Agent, AgentReader, best_engine
 
 WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 BLINK = "AppleWebKit/537.36 (KHTML, like Gecko)"

@@ -78,7 +78,55 @@ ROUTES: list[tuple[str, str, str, int | None, Any]] = [
     ("PATCH", "/codes/{code}", "editor", 200, {"name": "x"}),
     ("GET", "/codes/{code}/versions", "viewer", 200, None),
     ("POST", "/codes/{code}/undo", "editor", 409, None),
+    ("POST", "/codes/{code}/rollback", "editor", 404, {"version": 9}),
+    ("POST", "/codes/{code}/simulate", "viewer", 200, {"device": "mobile"}),
+    ("POST", "/codes/{code}/schedule", "editor", 422, {"at": "2031-01-01T00:00"}),
+    ("GET", "/codes/{code}/schedule", "viewer", 200, None),
+    ("GET", "/schedule", "viewer", 200, None),
+    ("DELETE", "/schedule/{schedule_id}", "editor", 404, None),
+    ("GET", "/codes/{code}/check", "viewer", 200, None),
+    ("POST", "/codes/{code}/check", "editor", 409, None),  # looks at destinations are switched off in tests
+    ("GET", "/alerts", "viewer", 200, None),
+    ("POST", "/bulk", "editor", 200, {"search": "matrix", "destination": "https://example.com/"}),
+    ("GET", "/bulk", "viewer", 200, None),
+    ("GET", "/bulk/{bulk_id}", "viewer", 404, None),
+    ("POST", "/bulk/{bulk_id}/undo", "editor", 404, None),
     ("GET", "/codes/{code}/qr.{kind}", "viewer", 200, None),
+    ("POST", "/codes/{code}/qr", "viewer", 200, {"format": "png"}),
+    ("POST", "/qr/static", "editor", 200, {"target": "https://example.com/"}),
+    ("GET", "/qr/advice", "viewer", 422, None),  # from which distance?
+    ("GET", "/sheets/stocks", "viewer", 200, None),
+    ("GET", "/sheets/calibration", "viewer", 422, None),  # of which stock?
+    ("POST", "/sheets", "editor", 201, {"codes": ["matrix"], "stock": "dymo-99010"}),
+    ("POST", "/sheets/preview", "editor", 200, {"codes": ["matrix"], "stock": "dymo-99010"}),
+    ("GET", "/sheets", "viewer", 200, None),
+    ("GET", "/sheets/{number}", "viewer", 404, None),
+    ("GET", "/sheets/{number}/file", "viewer", 404, None),
+    ("DELETE", "/sheets/{number}", "editor", 404, None),
+    ("POST", "/campaigns", "editor", 422, {"name": ""}),
+    ("GET", "/campaigns", "viewer", 200, None),
+    ("GET", "/campaigns/{campaign_id}", "viewer", 404, None),
+    ("PATCH", "/campaigns/{campaign_id}", "editor", 404, {"name": "x"}),
+    ("POST", "/placements", "editor", 422, {"venue": "", "spot": "", "zone": ""}),
+    ("GET", "/placements", "viewer", 200, None),
+    ("GET", "/placements/{placement_id}", "viewer", 404, None),
+    ("PATCH", "/placements/{placement_id}", "editor", 404, {"venue": "x"}),
+    ("POST", "/batches", "editor", 422, {"name": "", "printed_on": "2026-05-01", "quantity": 1}),
+    ("GET", "/batches", "viewer", 200, None),
+    ("GET", "/batches/{batch_id}", "viewer", 404, None),
+    ("PATCH", "/batches/{batch_id}", "editor", 404, {"name": "x"}),
+    ("POST", "/domains", "owner", 409, {"address": "https://w.example"}),
+    ("GET", "/domains", "viewer", 200, None),
+    ("GET", "/domains/{host}", "viewer", 200, None),
+    ("PATCH", "/domains/{host}", "editor", 200, {"not_found_url": ""}),
+    ("POST", "/imports", "editor", 422, None),
+    ("GET", "/imports", "editor", 200, None),
+    ("GET", "/imports/{import_id}", "editor", 404, None),
+    ("POST", "/imports/{import_id}/run", "editor", 404, None),
+    ("GET", "/imports/{import_id}/errors.csv", "editor", 404, None),
+    ("DELETE", "/imports/{import_id}", "editor", 404, None),
+    ("GET", "/export/codes.{kind}", "owner", None, None),  # tests/test_export.py
+    ("GET", "/export/map/{kind}", "viewer", None, None),
     ("GET", "/reports/timeseries", "viewer", 200, None),
     ("GET", "/reports/{name}", "viewer", 200, None),
     ("GET", "/scans", "viewer", 200, None),
@@ -91,9 +139,12 @@ ROUTES: list[tuple[str, str, str, int | None, Any]] = [
     ("GET", "/places", "viewer", 200, None),
     ("GET", "/status", "viewer", 200, None),
     ("GET", "/accounting", "viewer", 200, None),
+    ("POST", "/backups", "owner", 201, None),
+    ("GET", "/backups", "owner", 200, None),
     ("POST", "/demo", "owner", None, None),  # a quarter of a year of scans
     ("DELETE", "/demo", "owner", None, None),
 ]
+ORGANISED = {"campaign_id": 99, "placement_id": 99, "batch_id": 99, "import_id": 99, "host": "w.example"}
 ASKING = ("nobody", "unknown", *ROLES, "local")
 
 
@@ -119,7 +170,9 @@ def test_who_may_ask_what(
     if expected is None or path not in documented(app):
         return
     code = create_once(app, bearers["editor"])
-    address = API + path.format(code=code, kind="svg", name="devices")
+    address = API + path.format(
+        code=code, kind="svg", name="devices", schedule_id=9, bulk_id=9, number=99_999, **ORGANISED
+    )
     answer = app.request(method, address, json=body, headers=bearers[asking])
     assert answer.status_code == expected, answer.text
     if expected >= 400:
@@ -358,7 +411,7 @@ def test_an_unknown_kind_of_symbol_is_refused(ops: TestClient) -> None:
         ("/codes?sort=password", 422),
         ("/codes?limit=501", 422),
         ("/codes?offset=-1", 422),
-        ("/codes?search=" + "x" * 201, 422),
+        ("/codes?search=" + "x" * 1001, 422),
         ("/nothing", 404),
     ],
 )
@@ -455,8 +508,10 @@ def test_no_answer_holds_a_setting_that_is_secret(
     secrets = [headers["Authorization"].removeprefix("Bearer ") for headers in bearers.values() if headers]
     secrets += [str(installation.data_dir), "owner.token", "token_hash", "password_hash"]
     for method, path, _least, allowed, _body in ROUTES:
-        if method == "GET" and allowed:
-            address = API + path.format(code="matrix", kind="svg", name="devices")
+        if method == "GET" and allowed == 200:
+            address = API + path.format(
+                code="matrix", kind="svg", name="devices", schedule_id=9, bulk_id=9, number=99_999, **ORGANISED
+            )
             answer = app.get(address, headers=bearers["local"])
             assert [secret for secret in secrets if secret in answer.text] == [], address
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from analytics.agents import AgentReader
 from analytics.demo_agents import AGENTS
 from analytics.reports import Reports
 from analytics.store import ScanStore
@@ -32,6 +31,7 @@ from bench.run import PARTS, Asked, run
 from bench.tables import Bar, Table, bars_table
 from bench.wrk import parse
 from geo.places import Places
+from redirector.agents import AgentReader
 from waymark.cli import run as run_command
 
 TINY = Plan(
@@ -47,6 +47,8 @@ TINY = Plan(
     repeats=1,
     code_counts=(100, 500),
     stored_counts=(2_000,),
+    backlog_s=1,
+    backlog_scans=3_000,
 )
 
 
@@ -332,7 +334,7 @@ def test_a_part_that_cannot_be_measured_says_why(tmp_path: Path, monkeypatch: py
 @pytest.mark.ci
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_runs(part: str, tmp_path: Path) -> None:
-    if part in ("redirect", "cost") and not find_program("wrk"):
+    if part in ("redirect", "cost", "backlog") and not find_program("wrk"):
         pytest.skip("wrk is not installed")
     outcome = PARTS[part](TINY, tmp_path, lambda _text: None)
     text = "\n".join(table.markdown() for table in outcome.tables)

@@ -441,10 +441,13 @@ def test_a_code_from_creation_to_undo(running: Running, typed: Shell) -> None:
     assert [(version["version"], version["reason"]) for version in history] == [(2, "sale"), (1, "")]
     undone = typed("code", "undo", "spring-26", "--json", at=running).document
     assert undone["destination"] == "https://example.com/spring"
-    assert typed("code", "show", made["short_url"], "--json", at=running).document == undone
+    shown = typed("code", "show", made["short_url"], "--json", at=running).document
+    assert (shown.pop("check")["state"], shown.pop("scheduled")) == ("off", [])  # looks are switched off in tests
+    assert shown == undone
     lines = typed("code", "history", "spring-26", at=running).out.splitlines()
-    assert lines[0].split() == ["Version", "Since", "Destination", "Change", "By"]
+    assert lines[0].split() == ["Version", "Since", "Change", "What", "changed", "By"]
     assert "undo (back to 1)" in lines[1]
+    assert "destination: https://example.com/summer -> https://example.com/spring" in lines[1]
     assert "retarget: sale" in lines[2]
 
 
@@ -468,6 +471,16 @@ def test_the_list_of_codes(running: Running, typed: Shell) -> None:
         (["code", "show", "http://other.example/ABSENT"], 3, "on other.example"),
         (["code", "add", "https://example.com", "--slug", "taken"], 4, "already exists"),
         (["code", "undo", "taken"], 4, "nothing to undo"),
+        (["code", "rollback", "taken", "9"], 3, "has no version 9"),
+        (["code", "check", "taken"], 4, "not looked at"),
+        (["code", "retarget", "taken", "https://example.com/x", "--at", "2001-01-01"], 2, "has passed already"),
+        (["code", "retarget", "taken", "https://example.com/x", "--until", "soon"], 2, "is no time"),
+        (["code", "retarget", "taken", "https://x.example", "--at", "2031-01-01", "--zone", "Mars"], 2, "no time zone"),
+        (["code", "schedule", "cancel", "999"], 3, "no planned change 999"),
+        (["code", "bulk", "retarget", "--to", "https://example.com"], 2, "choose the codes"),
+        (["code", "bulk", "retarget", "--code", "absent", "--to", "https://example.com", "--yes"], 2, "no such code"),
+        (["code", "bulk", "retarget", "--csv", "absent.csv"], 2, "cannot be read"),
+        (["code", "bulk", "undo", "999"], 3, "no bulk change 999"),
         (["code", "add", "javascript:alert(1)"], 2, "javascript"),
         (["code", "add", "https://example.com", "--slug", "no good"], 2, "Try 'no-good'"),
         (["code", "qr", "taken", "--output", "q.png", "--dark", "#eeeeee"], 2, "luminance"),

@@ -13,8 +13,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from analytics.agents import AgentReader
-from analytics.bots import bot_reason_for
 from analytics.demo import add_demo, remove_demo
 from analytics.demo_agents import AGENTS, CRAWLERS, HOSTING, PREVIEWS, WAVE_AGENTS
 from analytics.demo_people import PLACES, networks_in
@@ -37,6 +35,8 @@ from database.engine import Database
 from database.migrate import migrate
 from geo.places import Places
 from geo.refresh import update
+from redirector.agents import AgentReader
+from redirector.bots import bot_reason_for
 from redirector.facts import cut_address, trimmed_referrer
 from redirector.journal import segment_name
 from redirector.records import Scan, parse_line, scan_line

@@ -368,7 +368,7 @@ def test_a_scan_store_that_is_sound_held_or_broken(tmp_path: Path) -> None:
     path.write_bytes(b"hello" * 1000)
     broken = only(stores.check_scan_store(config, running=False))
     assert broken.state == "fail"
-    assert "rebuilt from the journal" in str(broken.remedy)
+    assert "rebuilds it from backup and journal" in str(broken.remedy)
 
 
 def run_of(**changes: Any) -> dict[str, Any]:

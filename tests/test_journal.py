@@ -7,7 +7,9 @@ import resource
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import wait as wait_for_all
 from contextlib import asynccontextmanager, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.segments import list_segments, next_chunk
-from redirector.journal import Journal, JournalError, segment_name
+from redirector.disk import sync_folder
+from redirector.journal import ROTATE_EVERY_S, Journal, JournalError, segment_name
 from redirector.records import Stats, parse_line, scan_line
 from tests.children import child
 from tests.scan_samples import scan, write_segment
@@ -88,6 +91,19 @@ def disk_full_at(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def one_more_file() -> Iterator[None]:
+    """This process may open one more file, not two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open("/dev/null", os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def fill_disk_under(journal: Journal) -> None:
@@ -163,6 +179,8 @@ def test_what_does_not_fit_into_the_spill_is_counted_as_lost(tmp_path: Path) -> 
         "pending": 0,
         "lost": {"spill_full": 20},
         "not_found": 0,
+        "limited": 0,
+        "wrong_passwords": 0,
         "unavailable": 0,
         "write_errors": 1,
         "sync_errors": 0,
@@ -366,6 +384,8 @@ async def test_stats_are_written_each_second_when_something_changed(tmp_path: Pa
         "pending": 0,
         "lost": {},
         "not_found": 2,
+        "limited": 0,
+        "wrong_passwords": 0,
         "unavailable": 0,
         "write_errors": 0,
         "sync_errors": 0,
@@ -537,6 +557,89 @@ async def test_a_failed_sync_is_counted_and_the_segment_left(tmp_path: Path, mon
     journal.close()
     assert recorded_ids(tmp_path) == [1, 2]
     assert stats_in(tmp_path)[-1]["sync_errors"] == 1
+
+
+def unsyncable(journal: Journal) -> int:
+    """From now on lines go into a pipe, which takes them and which the kernel cannot sync; its reading end."""
+    assert journal._fd is not None
+    reading, writing = os.pipe()
+    os.dup2(writing, journal._fd)
+    os.close(writing)
+    return reading
+
+
+async def test_a_failed_last_sync_of_a_closed_segment_is_counted_and_shows(tmp_path: Path) -> None:
+    journal = opened(tmp_path, segment_bytes=1)
+    reading = unsyncable(journal)
+    append(journal, 1)
+    journal._rotate_if_due()
+    wait_for_all(journal._closing)
+    assert journal.healthy
+    journal._look_after_closed()
+    assert (journal.counters.sync_errors, journal.healthy) == (1, False)
+    await journal._sync()
+    assert journal.healthy  # the next segment is on the disk
+    journal.close()
+    os.close(reading)
+    assert stats_in(tmp_path)[-1]["sync_errors"] == 1
+
+
+async def test_a_failed_last_sync_while_closing_is_counted(tmp_path: Path) -> None:
+    journal = opened(tmp_path, segment_bytes=1)
+    reading = unsyncable(journal)
+    append(journal, 1)
+    journal._rotate_if_due()
+    journal.close()
+    os.close(reading)
+    assert stats_in(tmp_path)[-1]["sync_errors"] == 1
+
+
+async def test_a_folder_that_cannot_be_synced_is_a_fault_until_the_next_segment(tmp_path: Path) -> None:
+    """No file is left to open the folder with: the segment is there, its name may not survive a power cut."""
+    journal = opened(tmp_path)
+    journal._close_segment()
+    wait_for_all(journal._closing)
+    with one_more_file():
+        journal._open_segment()
+    assert (journal.counters.sync_errors, journal.healthy, journal._must_rotate) == (1, False, True)
+    await journal._sync()
+    assert not journal.healthy
+    async with running(journal):
+        await until(lambda: journal.healthy)
+        append(journal, 1)
+    journal.close()
+    assert len(list_segments(tmp_path)) == 3
+    assert recorded_ids(tmp_path) == [1]
+
+
+def test_a_file_system_that_cannot_sync_folders_is_no_fault() -> None:
+    proc = os.open("/proc", os.O_RDONLY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.fsync(proc)
+    os.close(proc)
+    sync_folder(Path("/proc"))
+    with pytest.raises(FileNotFoundError):
+        sync_folder(Path("/proc/nothing"))
+
+
+async def test_while_no_sync_succeeds_segments_are_not_made_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", failing)
+    journal = opened(tmp_path, flush_ms=1)
+    opened_at = {journal._opened_at}
+    async with running(journal):
+        append(journal, 1)
+        while journal.counters.sync_errors <= 200 or len(opened_at) < 2:
+            opened_at.add(journal._opened_at)
+            await asyncio.sleep(0.001)
+        assert not journal.healthy
+    journal.close()
+    times = sorted(opened_at)
+    assert all(later - earlier >= ROTATE_EVERY_S for earlier, later in pairwise(times))
 
 
 async def test_power_mode_waits_also_for_a_segment_that_was_given_up(tmp_path: Path, gate: threading.Event) -> None:

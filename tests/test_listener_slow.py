@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -12,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -109,9 +108,8 @@ def test_in_real_time_a_head_has_five_seconds_and_an_idle_connection_fifteen(way
 
 def test_new_scans_are_answered_while_others_hold_every_connection_and_files_stay_free(tmp_path: Path) -> None:
     limit = 256
-    with files_limited_to(limit):
-        running = Running(tmp_path)
-        running.start()
+    running = Running(tmp_path, files=limit)
+    running.start()
     try:
         running.cli("code", "add", "https://example.com/", "--slug", "spring")
         pid = running.child_pid("waymark.public")
@@ -141,9 +139,8 @@ def test_new_scans_are_answered_while_others_hold_every_connection_and_files_sta
 def test_slowhttptest_takes_no_scan_away(tmp_path: Path, mode: list[str]) -> None:
     """Slow heads, slow bodies, slow readers; more of them than there may be connections."""
     required("slowhttptest", "it plays the attacker")
-    with files_limited_to(256):
-        running = Running(tmp_path)
-        running.start()
+    running = Running(tmp_path, files=256)
+    running.start()
     try:
         add_code(running)
         pid = running.child_pid("waymark.public")
@@ -284,28 +281,48 @@ def test_tls_has_the_fast_way_and_the_same_limits(tmp_path: Path) -> None:
     assert complaints(running.log.read_text()) == []
 
 
+def test_handshakes_that_never_end_neither_keep_a_scan_out_nor_take_every_file(tmp_path: Path) -> None:
+    required("openssl", "it makes the certificate for this test")
+    make_certificate(tmp_path, "listener.example")
+    limit = 256
+    running = Running(tmp_path, files=limit)
+    tls = f'tls_cert = "{tmp_path / "tls.crt"}"\ntls_key = "{tmp_path / "tls.key"}"\n'
+    running.config.write_text(running.config.read_text().replace("[public]\n", f"[public]\n{tls}"))
+    trust = ssl.create_default_context(cafile=str(tmp_path / "tls.crt"))
+
+    def scan() -> list[int]:
+        with trust.wrap_socket(connect(running.public_port), server_hostname="localhost") as connection:
+            connection.sendall(LAST)
+            return statuses(read_to_the_end(connection))
+
+    with running, contextlib.ExitStack() as held:
+        running.cli("code", "add", "https://example.com/", "--slug", "spring")
+        wait_for(lambda: scan() == [302], "the code being live")
+        pid, most = running.child_pid("waymark.public"), 0
+        assert pid is not None
+        for number in range(600):
+            silent = held.enter_context(closing(connect(running.public_port)))
+            with contextlib.suppress(ConnectionError):  # it may have had to go already
+                silent.sendall(b"\x16\x03"[: number % 3])
+            if number % 20 == 0:
+                assert scan() == [302], f"with {number} others"
+            most = max(most, open_files(pid))
+        assert 80 < most < limit - 16
+        assert running.child_pid("waymark.public") == pid
+    assert complaints(running.log.read_text()) == []
+
+
 def hold_handshakes(running: Running) -> None:
-    """Connections that never say a word of TLS go as well."""
+    """Connections that never finish a word of TLS go as well."""
     pid = running.child_pid("waymark.public")
     assert pid is not None
     before = open_files(pid)
     with contextlib.ExitStack() as held:
         for _ in range(50):
-            held.enter_context(closing(connect(running.public_port)))
+            held.enter_context(closing(connect(running.public_port))).sendall(b"\x16")
         wait_for(lambda: open_files(pid) >= before + 40, "the connections being there")
         wait_for(lambda: open_files(pid) <= before, "the connections being ended", 20)
 
 
 def open_files(pid: int) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-
-
-@contextmanager
-def files_limited_to(count: int) -> Iterator[None]:
-    """For what is started meanwhile."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -24,8 +24,29 @@ from tests.conftest import config_in, local_owner, running_app
 from waymark.config import Config, Private, Proxy
 
 PASSWORD = "correct horse battery"
-PAGES = ["/", "/codes", "/codes/new", "/codes/spring", "/tokens", "/places", "/docs"]
-FORMS = ["/codes", "/codes/spring/retarget", "/codes/spring/undo", "/codes/spring/edit", "/tokens", "/tokens/ci/revoke"]
+PAGES = [
+    "/",
+    "/codes",
+    "/codes/new",
+    "/codes/spring",
+    "/codes/spring/qr",
+    "/static-code",
+    "/labels",
+    "/tokens",
+    "/places",
+    "/docs",
+]
+FORMS = [
+    "/labels",
+    "/labels/1/end",
+    "/static-code",
+    "/codes",
+    "/codes/spring/retarget",
+    "/codes/spring/undo",
+    "/codes/spring/edit",
+    "/tokens",
+    "/tokens/ci/revoke",
+]
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 

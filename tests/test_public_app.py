@@ -289,6 +289,54 @@ def test_other_methods_are_refused(asked: TestClient, method: str, path: str) ->
     assert {word.strip() for word in answer.headers["allow"].split(",")} == {"GET", "HEAD"}
 
 
+# Too many unknown codes
+
+
+LIMITED = {"en": "from your network", "es": "Desde su red", "fr": "depuis votre réseau", "ar": "من شبكتك"}
+
+
+def test_too_many_unknown_codes_get_a_429_that_helps_and_known_ones_never(data: Path) -> None:
+    with answering(settings_for(data, miss_burst=5, misses_per_minute=1)) as client:
+        assert [client.get(f"/unknown-{number}").status_code for number in range(7)] == [404] * 5 + [429] * 2
+        assert [client.get("/unknown-0").status_code for _ in range(20)] == [404] * 20  # known to be unknown: no guess
+        for language, words in LIMITED.items():
+            answer = client.get("/guess", headers={"Accept-Language": language})
+            assert answer.status_code == 429
+            assert 50 < int(answer.headers["retry-after"]) <= 60
+            assert words in answer.text
+            assert "name=c" in answer.text
+            assert 'value="guess"' in answer.text
+            assert answer.headers["cache-control"] == "private, no-store"
+        assert client.get("/spring").status_code == 302
+        assert client.get("/spring", headers={"Cookie": "a=b"}).status_code == 302
+        assert client.get("/", params={"c": "two words"}).status_code == 303
+    assert (last_stats(data)["not_found"], last_stats(data)["limited"]) == (25, 6)
+
+
+def test_what_was_typed_is_one_miss_however_many_spellings_it_has(data: Path) -> None:
+    with answering(settings_for(data, miss_burst=3, misses_per_minute=1)) as client:
+        statuses = [client.get("/", params={"c": f"un known-{number}"}).status_code for number in range(5)]
+        assert statuses == [404] * 3 + [429] * 2
+        assert client.get("/", params={"c": "two words"}).status_code == 303
+
+
+def test_every_network_has_a_limit_of_its_own(data: Path) -> None:
+    app = create_public_app(settings_for(data, miss_burst=2, misses_per_minute=1))
+    with TestClient(app, base_url="https://w.example", client=("10.0.0.1", 1), follow_redirects=False) as client:
+        wait_for(lambda: client.get("/-/ready").json()["routes"] == "complete", "the routes")
+
+        def status(address: str, number: int) -> int:
+            return client.get(f"/unknown-{number}", headers={"X-Forwarded-For": address}).status_code
+
+        assert [status("198.51.100.7", number) for number in range(3)] == [404, 404, 429]
+        assert status("198.51.100.8", 3) == 429  # the same /24
+        assert status("198.51.101.7", 4) == 404
+        assert status("192.0.2.66, 198.51.100.7", 5) == 429  # what the client says of itself changes nothing
+        assert [status(f"2001:db8:1::{number}", number) for number in range(6, 9)] == [404, 404, 429]
+        assert status("2001:db8:1:ffff::1", 9) == 429  # the same /48
+        assert status("2001:db8:2::1", 10) == 404
+
+
 # Typed codes
 
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel import Locale
 
+from analytics import settling
 from analytics.dimensions import Dimensions
 from analytics.periods import INTERVALS, Interval, interval_starts, period_for
 from analytics.reports import NO_NETWORKS, NO_PLACES, Bots, Filter, Reports
@@ -107,7 +108,7 @@ def random_scans(code_ids: list[int], count: int) -> list[bytes]:
             address=chance.choice(ADDRESSES),
             user_agent=chance.choice(AGENTS),
             referrer=chance.choice(REFERRERS),
-            visitor="" if gpc else f"{chance.randrange(200):016x}",
+            visitor="" if gpc else f"{at.toordinal():08x}{chance.randrange(200):08x}",
             gpc=gpc,
         )
         lines.append(scan_line(made))
@@ -137,12 +138,23 @@ async def built(folder: Path) -> World:
     )
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="module", params=["from the scans", "from tallies"])
+def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
     """Only to be read: all tests share it."""
     shared = asyncio.run(built(tmp_path_factory.mktemp("world")))
+    if request.param == "from tallies":
+        asyncio.run(settled(shared.store))
     yield shared
     shared.store.close()
+
+
+async def settled(store: ScanStore) -> None:
+    """As the background work leaves it, with every code and tag large enough for tallies of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settling, "LARGE_SCANS", 100)
+        patch.setattr(settling, "BUSY_SCANS", 900)
+        patch.setattr(settling, "CHUNK_SCANS", 500)
+        assert await settling.settle_store(store)
 
 
 @pytest.fixture

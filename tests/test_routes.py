@@ -19,6 +19,7 @@ from database.engine import Database, sqlite_url
 from database.migrate import migrate
 from database.schema import changes, codes, domains, versions
 from redirector.lookup import Lookup, Unavailable, all_domains, all_routes
+from redirector.misses import MissLimit, TooManyMisses
 from redirector.routes import MAX_UNKNOWN, DomainName, Route, RouteTable
 from redirector.snapshot import SnapshotError, read_snapshot, write_snapshot
 from tests.conftest import AddCode
@@ -37,6 +38,13 @@ def database_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def lookup(tmp_path: Path, database_file: Path) -> Lookup:
     return Lookup(sqlite_url(database_file, read_only=True), tmp_path / "routes.snapshot")
+
+
+@pytest.fixture
+def limited(tmp_path: Path, database_file: Path) -> Lookup:
+    """Three misses, and the next one in a minute."""
+    url, snapshot = sqlite_url(database_file, read_only=True), tmp_path / "routes.snapshot"
+    return Lookup(url, snapshot, MissLimit(burst=3, per_minute=1))
 
 
 @asynccontextmanager
@@ -96,6 +104,14 @@ async def save_snapshot(db: Database, path: Path) -> None:
     async with db.reading() as connection:
         seq = await last_seq(connection)
         write_snapshot(path, seq, await all_domains(connection), await all_routes(connection))
+
+
+async def copy_of(db: Database, path: Path) -> None:
+    async with db.reading() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.exec_driver_sql("ROLLBACK")
+        await connection.exec_driver_sql(f"VACUUM INTO '{path}'")
+        await connection.exec_driver_sql("BEGIN")
 
 
 def move_database(folder: Path, name: str, old_name: str = "waymark") -> None:
@@ -248,6 +264,91 @@ async def test_what_was_read_before_a_change_does_not_overwrite_it(
         assert _version(lookup, "spring") == 2
 
 
+# Misses
+
+
+async def test_one_read_serves_everybody_who_asks_for_the_same_code(
+    db: Database, add_code: AddCode, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, really = list[str](), lookup._read_one
+
+    async def counted(domain_id: int, text: str) -> Route | None:
+        reads.append(text)
+        return await really(domain_id, text)
+
+    monkeypatch.setattr(lookup, "_read_one", counted)
+    async with following(lookup):
+        assert await asyncio.gather(*(lookup.find(HOST, "unknown", f"net {n % 7}") for n in range(200))) == [None] * 200
+        assert reads == ["unknown"]
+
+
+async def test_a_flood_of_misses_does_not_hold_up_the_follower(
+    db: Database, add_code: AddCode, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here every read of a miss hangs, holding a connection."""
+    await add_code("https://example.com/1", slug="spring")
+    go_on = asyncio.Event()
+
+    async def hanging(domain_id: int, text: str) -> Route | None:
+        assert lookup._for_misses is not None
+        async with lookup._for_misses.reading() as connection:
+            await connection.execute(select(1))
+            await go_on.wait()
+            return None
+
+    async with following(lookup):
+        monkeypatch.setattr(lookup, "_read_one", hanging)
+        flood = [asyncio.create_task(lookup.find(HOST, f"unknown-{number}")) for number in range(50)]
+        await retarget(db, "spring", "https://example.com/2", who="ops", policy=POLICY)
+        await until(lambda: _version(lookup, "spring") == 2)
+        assert not any(task.done() for task in flood)
+        go_on.set()
+        assert await asyncio.gather(*flood) == [None] * 50
+
+
+async def test_a_limited_network_is_told_of_every_known_code_and_reads_for_no_unknown_one(
+    db: Database, add_code: AddCode, limited: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_code("https://example.com/1", slug="spring")
+    async with following(limited):
+        assert [await limited.find(HOST, f"unknown-{number}", "a") for number in range(3)] == [None] * 3
+        monkeypatch.setattr(limited, "_read_one", None)  # nothing is read from now on
+        for number in range(100):
+            with pytest.raises(TooManyMisses):
+                await limited.find(HOST, f"guess-{number}", "a")
+        assert await limited.find(HOST, "unknown-1", "a") is None
+        assert await limited.find(HOST, "spring", "a")
+        assert await limited.find_first(HOST, ("sp-ring", "spring"), "a")
+        await add_code("https://example.com/2", slug="summer")
+        await until(lambda: limited.table.find(1, "summer"))
+        assert await limited.find(HOST, "summer", "a")
+
+
+async def test_while_codes_are_loading_a_limited_network_still_gets_the_known_ones(
+    db: Database, add_code: AddCode, limited: Lookup
+) -> None:
+    """Only the database knows them then."""
+    for number in range(10):
+        await add_code("https://example.com/1", slug=f"code-{number}")
+    await limited._open()
+    assert [await limited.find(HOST, f"unknown-{number}", "a") for number in range(3)] == [None] * 3
+    for number in range(10):
+        with pytest.raises(TooManyMisses):
+            await limited.find(HOST, f"guess-{number}", "a")
+        assert await limited.find(HOST, f"code-{number}", "a")
+    await limited.close()
+
+
+async def test_codes_found_in_the_database_cost_nothing(db: Database, add_code: AddCode, limited: Lookup) -> None:
+    for number in range(10):
+        await add_code("https://example.com/1", slug=f"code-{number}")
+    await limited._open()
+    for number in range(10):
+        assert await limited.find(HOST, f"code-{number}", "a")
+    assert [await limited.find(HOST, f"unknown-{number}", "a") for number in range(3)] == [None] * 3
+    await limited.close()
+
+
 # Without the database
 
 
@@ -283,6 +384,50 @@ async def test_a_deleted_database_file_does_not_stop_known_codes(
         assert await destination(lookup, "spring") == "https://example.com/1"
         assert await destination(lookup, "winter") is None
         assert not lookup.database_ok
+
+
+async def test_a_database_file_put_in_the_place_of_the_open_one_is_read(
+    db: Database, add_code: AddCode, lookup: Lookup, database_file: Path, tmp_path: Path
+) -> None:
+    """As a restored backup is: its codes are answered, those it lacks are not; and it is followed from then on."""
+    await add_code("https://example.com/1", slug="spring")
+    await copy_of(db, tmp_path / "backup.db")
+    await retarget(db, "spring", "https://example.com/2", who="ops", policy=POLICY)
+    await add_code("https://example.com/1", slug="summer")
+    async with following(lookup):
+        assert await destination(lookup, "spring") == "https://example.com/2"
+        move_database(tmp_path, "gone")
+        (tmp_path / "backup.db").rename(database_file)
+        await until(lambda: _version(lookup, "spring") == 1)
+        await until(lambda: len(lookup.table) == 1)
+        assert await destination(lookup, "summer") is None
+        restored = await Database.open(sqlite_url(database_file))
+        await retarget(restored, "spring", "https://example.com/3", who="ops", policy=POLICY)
+        await until(lambda: _version(lookup, "spring") == 2)
+        assert await destination(lookup, "spring") == "https://example.com/3"
+        await restored.close()
+
+
+@pytest.mark.parametrize("what", ["empty file", "no codes", "no database"])
+async def test_what_has_no_codes_is_not_believed_to_be_the_database(
+    db: Database, add_code: AddCode, lookup: Lookup, database_file: Path, tmp_path: Path, what: str
+) -> None:
+    await copy_of(db, tmp_path / "backup.db")
+    await add_code("https://example.com/1", slug="spring")
+    async with following(lookup):
+        move_database(tmp_path, "gone")
+        if what == "no codes":
+            move_database(tmp_path, "waymark", "backup")
+        else:
+            await asyncio.to_thread(database_file.write_bytes, b"" if what == "empty file" else b"nonsense" * 1_000)
+        await until(lambda: lookup._complaint)
+        await asyncio.sleep(0.5)  # it is tried again and again
+        assert await destination(lookup, "spring") == "https://example.com/1"
+        assert await destination(lookup, "autumn") is None
+        move_database(tmp_path, "not-believed")
+        move_database(tmp_path, "waymark", "gone")
+        await retarget(db, "spring", "https://example.com/2", who="ops", policy=POLICY)
+        await until(lambda: _version(lookup, "spring") == 2)
 
 
 async def test_a_damaged_snapshot_is_not_used(lookup: Lookup, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from analytics.enrich import Enricher
 from analytics.enricher import EnrichmentProcess
-from analytics.store import SCHEMA_VERSION, ScanStore, StoreError
+from analytics.store import SCHEMA_VERSION, ScanStore, StoreBroken, StoreError
 from geo.places import Places
 from redirector.records import Scan, scan_line, stats_line
 from tests.children import ROOT
@@ -213,7 +213,7 @@ def test_a_broken_file_is_refused_with_the_remedy(path: Path, damage: Any) -> No
     ScanStore.open(path).close()
     broken = damage(path.read_bytes())
     path.write_bytes(broken)
-    with pytest.raises(StoreError, match=r"cannot be opened: .* move it aside: it is rebuilt") as refused:
+    with pytest.raises(StoreBroken, match=r"cannot be opened, it is damaged: .* rebuilds it from") as refused:
         ScanStore.open(path)
     assert "\n" not in str(refused.value)
     assert path.read_bytes() == broken

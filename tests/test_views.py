@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import cards, charts, formats, periods, rendering, scan_rows, views
+from dashboard import cards, charts, formats, history_rows, periods, rendering, scan_rows, views
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
@@ -537,7 +537,7 @@ def _code_page(retarget: views.Form | None) -> views.CodePage:
     ]
     return views.code_page(
         views.code_view(_code(), BERLIN, NOW),
-        [views.version_view(row, 2, BERLIN, NOW) for row in rows],
+        [history_rows.version_view(row, 2, BERLIN, NOW) for row in rows],
         {kind: f"/codes/SPRING/qr.{kind}" for kind in ("svg", "png", "pdf", "eps")},
         _reports(3),
         _filter(),

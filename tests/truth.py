@@ -4,24 +4,27 @@ import asyncio
 import contextlib
 import os
 import random
-import shutil
 import subprocess
+import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
 
 import duckdb
-import pytest
+import httpx2
 import uvloop
 
 from tests.running import IPHONE, Running, wait_for
 
 TICK_S = 0.005
 ANSWER_WITHIN_S = 30.0
+RECOVERY_S = 5.0  # what is promised, from the end of a fault
+BUSY_MACHINE = 3  # times that; what it took is printed
 CODES = {f"live-{number}": f"https://example.com/{number}" for number in range(3)}
 
 
@@ -189,6 +192,29 @@ def assert_all_redirected(ledger: Ledger) -> None:
     assert len(ledger.acknowledged) == ledger.sent > 0
 
 
+def recover(waymark: Running, client: OpenLoop, what: str) -> float:
+    """Seconds, from now, until the public side is ready and all that was acknowledged so far is stored or counted as lost:
+    by itself, with scans going on.
+    """
+    goal = len(client.ledger.acknowledged)
+    began = time.monotonic()
+    deadline_s = RECOVERY_S * BUSY_MACHINE
+    wait_for(lambda: waymark.scan("/-/ready").status == 200, f"{what}: the public side ready again", deadline_s)
+    ready_s = time.monotonic() - began
+    wait_for(lambda: _known(waymark) >= goal, f"{what}: what was scanned meanwhile in the store", deadline_s - ready_s)
+    took_s = time.monotonic() - began
+    print(f"\n{what}: ready {ready_s:.1f} s after its end, everything stored after {took_s:.1f} s")
+    return took_s
+
+
+def _known(waymark: Running) -> int:
+    """Scans whose fate the private side knows; 0 while it does not answer."""
+    with contextlib.suppress(OSError, httpx2.HTTPError, AssertionError):
+        told = waymark.get("/accounting")
+        return int(told["stored"] + sum(_counted_loss(told).values()))
+    return 0
+
+
 def stored_ids(data: Path) -> list[str]:
     """From the file itself, with nothing of Waymark in between; HEAD requests of the preparations carry no id."""
     with duckdb.connect(str(data / "scans.duckdb"), read_only=True) as connection:
@@ -234,115 +260,49 @@ def memory_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk or freezing files needs root")
+@contextmanager
+def served(waymark: Running, only: str) -> Iterator[int]:
+    """One side under a supervisor of its own, as on two machines; the supervisor's pid."""
+    log = waymark.folder / f"serve-{only}.log"
+    command = [sys.executable, "-m", "waymark.cli", "serve", f"--only={only}", "--config", str(waymark.config)]
+    with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as process:
+        try:
+            wait_for(lambda: "Ctrl-C stops it" in log.read_text(), f"the {only} side", 60)
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+_HOLDER = """
+import sys, time, duckdb
+while True:
+    try:
+        held = duckdb.connect(sys.argv[1])
+        break
+    except duckdb.Error:
+        time.sleep(0.005)
+print("held", flush=True)
+sys.stdin.read()
+held.close()
+"""
 
 
 @contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
-    """A disk of its own at this folder; gone afterwards whatever happens."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "none", str(folder)],
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"this machine lets nobody mount a disk: {mounted.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def waiting_holder(store: Path) -> Iterator[Callable[[], None]]:
+    """Another program that wants this store and takes it as soon as it is free, until the end; call it to wait for that."""
+    command = [sys.executable, "-c", _HOLDER, str(store)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
 
+        def wait_until_held() -> None:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
 
-@contextmanager
-def full(folder: Path) -> Iterator[None]:
-    """Not one byte is left on the disk that holds this folder."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"\0" * 4096)
-    try:
-        yield
-    finally:
-        ballast.unlink()
-
-
-@contextmanager
-def frozen(folder: Path) -> Iterator[None]:
-    """Neither the files in this folder nor the folder itself can be changed, not even by who has them open."""
-    froze = subprocess.run(["chattr", "-R", "+i", str(folder)], capture_output=True, text=True)
-    try:
-        if froze.returncode:
-            pytest.skip(f"files cannot be frozen on this file system: {froze.stderr.splitlines()[0]}")
-        yield
-    finally:
-        subprocess.run(["chattr", "-R", "-i", str(folder)], capture_output=True)
+        try:
+            yield wait_until_held
+        finally:
+            assert holder.stdin is not None
+            holder.stdin.close()
 
 
 def random_pause(generator: random.Random, least_s: float, most_s: float) -> None:
     threading.Event().wait(generator.uniform(least_s, most_s))
-
-
-_CLOCK = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
-
-static long days(void) {
-    char text[16] = {0};
-    int fd = open(getenv("SHIFTED_CLOCK"), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    return got > 0 ? atol(text) : 0;
-}
-
-int clock_gettime(clockid_t id, struct timespec *at) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-    int result = real(id, at);
-    if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE) at->tv_sec += 86400 * days();
-    return result;
-}
-
-int gettimeofday(struct timeval *restrict at, void *restrict zone) {
-    struct timespec now;
-    (void)zone;
-    clock_gettime(CLOCK_REALTIME, &now);
-    at->tv_sec = now.tv_sec;
-    at->tv_usec = now.tv_nsec / 1000;
-    return 0;
-}
-
-time_t time(time_t *at) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (at) *at = now.tv_sec;
-    return now.tv_sec;
-}
-"""
-
-
-class ShiftedClock:
-    """The wall clock of every process started from now on: ``jump`` moves it by days, in the running ones too."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        compiler = shutil.which("gcc") or shutil.which("cc")
-        if compiler is None:
-            pytest.skip("shifting the clock of real processes needs a C compiler")
-        source, library = folder / "clock.c", folder / "clock.so"
-        self._days = folder / "days"
-        self.jump(0)
-        source.write_text(_CLOCK)
-        subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"], check=True)
-        monkeypatch.setenv("LD_PRELOAD", str(library))
-        monkeypatch.setenv("SHIFTED_CLOCK", str(self._days))
-
-    def jump(self, days: int) -> None:
-        fresh = self._days.with_suffix(".new")
-        fresh.write_text(str(days))
-        fresh.replace(self._days)

@@ -11,9 +11,27 @@ from typing import Annotated
 import typer
 
 from waymark import __version__
-from waymark.commands import code, demo, geo, owner, token
+from waymark.commands import (
+    batch,
+    bulk,
+    campaign,
+    code,
+    code_rules,
+    code_set,
+    demo,
+    domain,
+    geo,
+    owner,
+    placement,
+    schedule,
+    sheet,
+    symbol,
+    token,
+)
+from waymark.commands.backup import backup, restore, verify
 from waymark.commands.bench import bench
 from waymark.commands.doctor import doctor
+from waymark.commands.exchange import export_codes, import_codes
 from waymark.commands.serve import serve
 from waymark.config import ConfigError
 from waymark.lock import DataFolderBusy
@@ -35,11 +53,29 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 command(app, "serve")(serve)
-app.add_typer(code.app, name="code")
+code.app.add_typer(schedule.app, name="schedule")
+code.app.add_typer(bulk.app, name="bulk")
+command(code.app, "rules")(code_rules.rules)
+command(code.app, "options")(code_rules.options)
+command(code.app, "simulate")(code_rules.simulate)
+command(code.app, "qr")(symbol.qr)
+command(code.app, "static")(symbol.static)
+command(code.app, "advise")(symbol.advise)
+app.add_typer(code_set.app, name="code")  # code.app, and what code_set adds to it
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(placement.app, name="placement")
+app.add_typer(batch.app, name="batch")
+app.add_typer(domain.app, name="domain")
+command(app, "import")(import_codes)
+command(app, "export")(export_codes)
+app.add_typer(sheet.app, name="sheet")
 app.add_typer(token.app, name="token")
 app.add_typer(owner.app, name="owner")
 app.add_typer(geo.app, name="geo")
 command(app, "doctor")(doctor)
+command(app, "backup")(backup)
+command(app, "verify")(verify)
+command(app, "restore")(restore)
 app.add_typer(demo.app, name="demo")
 command(app, "bench")(bench)
 

@@ -13,6 +13,7 @@ from waymark.output import CommandError, ExitCode
 
 CONNECT_S: Final = 3.0
 ANSWER_S: Final = 30.0
+UPLOAD_S: Final = 120.0
 OWNER_FILE: Final = "owner.token"
 EXIT_CODES: Final = {
     400: ExitCode.USAGE,
@@ -106,6 +107,20 @@ class Client:
         response = self._ask(method, path, body, parameters, within_s)
         return response.json() if response.content else None
 
+    def send_for_bytes(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        within_s: float = ANSWER_S,
+    ) -> bytes:
+        """For a file made of what is sent."""
+        return self._ask(method, path, body, parameters, within_s).content
+
+    def upload(self, path: str, content: bytes, parameters: Mapping[str, Any] | None = None) -> Any:
+        return self._ask("POST", path, None, parameters, UPLOAD_S, content).json()
+
     def _ask(
         self,
         method: str,
@@ -113,11 +128,14 @@ class Client:
         body: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         within_s: float = ANSWER_S,
+        content: bytes | None = None,
     ) -> httpx2.Response:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}
         timeout = httpx2.Timeout(within_s, connect=CONNECT_S)
         try:
-            response = self._http.request(method, f"/api/v1{path}", json=body, params=asked, timeout=timeout)
+            url, headers = f"/api/v1{path}", {"Content-Type": "application/octet-stream"} if content is not None else {}
+            given: Any = {"json": body} if content is None else {"content": content}
+            response = self._http.request(method, url, params=asked, timeout=timeout, headers=headers, **given)
         except (httpx2.ReadTimeout, httpx2.WriteTimeout):
             raise Unreachable(
                 f"{self.url} took the request but did not answer within {within_s:g} s. It may be busy or stuck: "

@@ -25,6 +25,8 @@ class Public:
     port: int = 8080
     base_url: str = ""
     workers: int = 1
+    miss_burst: int = 60
+    misses_per_minute: int = 60
     tls_cert: str = ""
     tls_key: str = ""
 
@@ -53,6 +55,7 @@ class JournalSettings:
     flush_ms: int = 50
     segment_mb: int = 64
     spill_lines: int = 100_000
+    reserve_mb: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,23 @@ class Destinations:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboundSettings:
+    allow: tuple[str, ...] = ()
+    check_destinations: bool = True
+    recheck_minutes: int = 360
+
+
+@dataclass(frozen=True, slots=True)
 class ScanStoreSettings:
     memory_mb: int = 1024
     threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    daily: bool = True
+    folder: str = "backups"
+    keep: int = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +112,9 @@ class Config:
     proxy: Proxy = field(default_factory=Proxy)
     privacy: Privacy = field(default_factory=Privacy)
     destinations: Destinations = field(default_factory=Destinations)
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
     scans: ScanStoreSettings = field(default_factory=ScanStoreSettings)
+    backup: BackupPlan = field(default_factory=BackupPlan)
     geo: Geo = field(default_factory=Geo)
     source: Path | None = None
 
@@ -103,6 +122,10 @@ class Config:
     def data_dir(self) -> Path:
         base = self.source.parent if self.source else Path.cwd()
         return (base / Path(self.data.dir).expanduser()).resolve()
+
+    @property
+    def backup_dir(self) -> Path:
+        return (self.data_dir / Path(self.backup.folder).expanduser()).resolve()
 
     @property
     def short_url(self) -> str:
@@ -197,6 +220,7 @@ def check_config(config: Config) -> None:
             raise ConfigError(
                 f"[{key}] base_url {url!r} is no address: write scheme and host, such as https://w.example"
             )
+    _check_allowed(config.outbound.allow)
     for name in config.private.allowed_hosts:
         if not _HOST_NAME.fullmatch(name):
             raise ConfigError(
@@ -208,6 +232,21 @@ def check_config(config: Config) -> None:
     for path in config.tls_files or ():
         if not path.is_file():
             raise ConfigError(f"[public] the TLS file {path} does not exist or cannot be read.")
+
+
+def _check_allowed(entries: tuple[str, ...]) -> None:
+    if not entries:
+        return
+    from codes.outbound import Allowed  # it brings the HTTP client along, which `waymark --help` need not wait for
+
+    for entry in entries:
+        try:
+            Allowed.of([entry])
+        except ValueError:
+            raise ConfigError(
+                f"[outbound] allow: {entry!r} is neither a network nor a host name. Write 10.0.0.0/8, wiki.lan, or .lan "
+                "for every name that ends so."
+            ) from None
 
 
 def _is_base_url(url: str) -> bool:
@@ -226,12 +265,17 @@ def _check_numbers(config: Config) -> None:
         ("public", "port"): (0, 65535),
         ("private", "port"): (0, 65535),
         ("public", "workers"): (1, 64),
+        ("public", "miss_burst"): (0, 1_000_000),
+        ("public", "misses_per_minute"): (0, 1_000_000),
         ("journal", "flush_ms"): (1, 50),
         ("journal", "segment_mb"): (1, 4096),
         ("journal", "spill_lines"): (0, 10_000_000),
+        ("journal", "reserve_mb"): (0, 1_000_000),
         ("privacy", "keep_prefix_days"): (0, 3650),
+        ("outbound", "recheck_minutes"): (1, 100_000),
         ("scans", "memory_mb"): (128, 1_000_000),
         ("scans", "threads"): (1, 256),
+        ("backup", "keep"): (1, 1000),
         ("geo", "refresh_days"): (0, 3650),
     }
     for (section, key), (low, high) in ranges.items():

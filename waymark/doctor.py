@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from waymark.checks import Check, fail, files, machine, network, stores
+from waymark.checks import Check, backlog, backup, destinations, fail, files, machine, network, stores
 from waymark.checks.network import Answer, Asked
 from waymark.config import Config, ConfigError, load_config
 from waymark.lock import is_locked
@@ -19,7 +19,9 @@ def diagnose(config_file: str | None, asked: Asked) -> Iterator[Check]:
         return
     yield from _files(config)
     yield from _network(config, asked)
+    yield from _guarded("backup", lambda: backup.check_backup(config))
     yield from _guarded("control database", lambda: stores.check_control_database(config))
+    yield from _guarded("destinations", lambda: destinations.check_destinations(config))
     yield from _guarded("place databases", lambda: stores.check_places(config))
     yield from _machine(config)
 
@@ -42,6 +44,7 @@ def _network(config: Config, asked: Asked) -> Iterator[Check]:
     yield from _guarded("service", lambda: network.check_sides(public, private, locked=locked))
     running = private.answer is Answer.OURS
     yield from _guarded("scan store", lambda: stores.check_scan_store(config, running=running))
+    yield from _guarded("backlog", lambda: backlog.check_backlog(config, running=running))
     yield from _guarded("proxy", lambda: network.check_proxy(config))
     yield from _guarded("client address", lambda: network.check_client_address(config, asked))
 

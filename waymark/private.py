@@ -4,25 +4,40 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from analytics.backup_restore import mark_damaged, open_or_rebuild
+from analytics.backups import Backups
 from analytics.dimensions import Dimensions
 from analytics.ingest import Ingest
 from analytics.live import LiveFeed
 from analytics.reports import Reports
 from analytics.scans import Scans
-from analytics.store import ScanStore, StoreError
+from analytics.settling import keep_settling
+from analytics.store import ScanStore, StoreError, StoreTaken
+from analytics.watching import Watching
+from codes.destinations import DestinationPolicy
 from codes.domains import ensure_default_domain
+from codes.schedule import run_due
 from dashboard.accounts import Accounts
 from dashboard.app import create_private_app
+from dashboard.guardian import Guardian
+from dashboard.imports import KIND as IMPORTS
+from dashboard.imports import Importing, import_handler
+from dashboard.labels import KIND as SHEETS
+from dashboard.labels import sheet_handler
 from dashboard.parts import Parts
+from dashboard.tasks import Handler, keep_doing_tasks
 from database.changes import last_seq, prune_changes
-from database.engine import Database, DatabaseError
+from database.engine import Database, DatabaseError, to_its_end
 from database.migrate import migrate
 from geo.places import Places
 from redirector.lookup import all_domains, all_routes
@@ -31,12 +46,16 @@ from redirector.visitors import Visitors
 from waymark.config import Config, load_config
 from waymark.server import run_app, set_up_logging
 from waymark.upkeep import keep_house
-from waymark.wiring import database_url, private_settings, write_owner_token
+from waymark.wiring import backup_settings, database_url, outbound_client, private_settings, write_owner_token
 
 log = logging.getLogger(__name__)
 
 FOLLOW_S = 0.1
 SNAPSHOT_AFTER_S = 2.0
+SCHEDULE_S = 0.25
+STORE_FREE_WITHIN_S = 30.0
+RETRY_STORE_S = 0.25
+LOOK_AT_STORE_S = 0.5
 
 
 def open_parts(config: Config, live: LiveFeed) -> Any:
@@ -59,12 +78,31 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
         settings = private_settings(config, write_owner_token(data))
         accounts, scans = Accounts(database), Scans(store)
         reports = Reports(store, places)
-        parts = Parts(settings, database, store, accounts, reports, scans, live, ingest, places)
+        backups = Backups(store, backup_settings(config))
+        outbound = outbound_client(config)
+        guardian = Guardian(
+            database,
+            outbound,
+            settings.policy.own_hosts,
+            enabled=config.outbound.check_destinations,
+            recheck=timedelta(minutes=config.outbound.recheck_minutes),
+        )
+        parts = Parts(settings, database, store, accounts, reports, scans, live, ingest, places, backups, guardian)
         salts = Visitors(data / "visitor-salts.json")
+        importing = Importing()
         tasks = [
             asyncio.create_task(_always("ingest", ingest.run)),
-            asyncio.create_task(_always("changes", lambda: _follow(database, Dimensions(store, database), data))),
-            asyncio.create_task(_always("upkeep", lambda: keep_house(config, parts, salts))),
+            asyncio.create_task(
+                _always("changes", lambda: _follow(database, Dimensions(store, database), data, importing))
+            ),
+            asyncio.create_task(_always("upkeep", lambda: keep_house(config, parts, salts, outbound))),
+            asyncio.create_task(_always("backup", backups.run)),
+            asyncio.create_task(_always("guardian", guardian.run)),
+            asyncio.create_task(_always("tasks", lambda: keep_doing_tasks(database, _handlers(parts, importing)))),
+            asyncio.create_task(_always("schedule", lambda: _keep_schedule(database, settings.policy))),
+            asyncio.create_task(_always("watching", Watching(store, database, data / "journal").run)),
+            asyncio.create_task(_always("tallies", lambda: keep_settling(store))),
+            asyncio.create_task(_restart_when_damaged(store)),
         ]
         try:
             yield parts
@@ -81,14 +119,68 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
     return opened
 
 
+def _handlers(parts: Parts, importing: Importing) -> dict[str, Handler]:
+    return {SHEETS: sheet_handler(parts), IMPORTS: import_handler(parts, importing)}
+
+
 async def _open_stores(config: Config) -> tuple[Database, ScanStore]:
     _refuse_to_replace_a_lost_database(config)
     database = await Database.open(database_url(config))
     await migrate(database)
     async with database.transaction() as connection:
         await ensure_default_domain(connection, config.short_url)
-    path = config.data_dir / "scans.duckdb"
-    return database, ScanStore.open(path, memory_mb=config.scans.memory_mb, threads=config.scans.threads)
+    data, scans = config.data_dir, config.scans
+
+    def open_store() -> ScanStore:
+        return open_or_rebuild(
+            data / "scans.duckdb",
+            config.backup_dir,
+            data / "journal",
+            memory_mb=scans.memory_mb,
+            threads=scans.threads,
+        )
+
+    return database, await _when_free(open_store)
+
+
+async def _when_free(open_store: Callable[[], ScanStore]) -> ScanStore:
+    """Waits a while for somebody who only looks into the file: quicker than ending and being started again."""
+    until, said = time.monotonic() + STORE_FREE_WITHIN_S, False
+    while True:
+        try:
+            return await asyncio.to_thread(open_store)
+        except StoreTaken as error:
+            if time.monotonic() > until:
+                raise
+            if not said:
+                log.warning("%s It is tried again until it is free.", error)
+            said = True
+        await asyncio.sleep(RETRY_STORE_S)
+
+
+async def _restart_when_damaged(store: ScanStore) -> None:
+    """Reads all of it once, since damage shows only where somebody looks. A damaged store is exchanged at the start alone:
+    until then nothing of it may be believed.
+    """
+    reading = asyncio.create_task(store.read_everything())
+    try:
+        while store.damage is None:
+            await asyncio.sleep(LOOK_AT_STORE_S)
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    log.critical("the scan store is damaged (%s): the private side starts anew to rebuild it", store.damage)
+    try:
+        await asyncio.to_thread(mark_damaged, store.path, store.damage)
+    except OSError as error:
+        log.error("that it is damaged could not be noted: %s", error)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _keep_schedule(database: Database, policy: DestinationPolicy) -> None:
+    while True:
+        await to_its_end(run_due(database, policy))
+        await asyncio.sleep(SCHEDULE_S)
 
 
 async def _always(name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -118,13 +210,13 @@ def _refuse_to_replace_a_lost_database(config: Config) -> None:
         )
 
 
-async def _follow(database: Database, dimensions: Dimensions, data: Path) -> None:
+async def _follow(database: Database, dimensions: Dimensions, data: Path, importing: Importing) -> None:
     """Copies changes into the scan store and, once they have settled, into the route snapshot."""
     loop = asyncio.get_running_loop()
     snapshot_at: float | None = loop.time()
     while True:
         try:
-            if await dimensions.follow():
+            if not importing.now and await dimensions.follow():
                 snapshot_at = loop.time() + SNAPSHOT_AFTER_S
             if snapshot_at is not None and loop.time() >= snapshot_at:
                 snapshot_at = None

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -16,14 +18,15 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from redirector.fast import fast_protocol_with
-from redirector.listener import HEAD_WITHIN_S, KEEP_ALIVE_S, Gate, protocol_with
+from redirector.listener import KEEP_ALIVE_S, Gate, protocol_with
+from waymark.handshakes import TlsServer
 
 log = logging.getLogger(__name__)
 
 CERTIFICATE_EVERY_S: Final = 5.0
+DEFER_ACCEPT_S: Final = 1  # a connection without a request comes to us a little later, and is dropped like any other
 SWEEP_EVERY_S: Final = 1.0
 UNREAD_FOR_MS: Final = 30_000
-TLS_GOODBYE_S: Final = 2.0
 DRAIN_S: Final = 0.5
 
 
@@ -41,22 +44,11 @@ class Server(uvicorn.Server):
         self._ready_fd = ready_fd
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, with time limits for TLS, which it has no setting for."""
+        """As uvicorn's, with limits for TLS, which it has no setting for."""
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
-        tls, loop = self.config.ssl, asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(
-                self._new_protocol,
-                sock=listener,
-                ssl=tls,
-                backlog=self._gate.backlog,
-                ssl_handshake_timeout=HEAD_WITHIN_S if tls else None,
-                ssl_shutdown_timeout=TLS_GOODBYE_S if tls else None,
-            )
-            for listener in sockets or []
-        ]
+        self.servers = [await self._server(listener) for listener in sockets or []]
         self.started = True
         if self._ready_fd is not None:
             os.write(self._ready_fd, b"ready")
@@ -65,6 +57,12 @@ class Server(uvicorn.Server):
         if self.config.ssl_certfile and self.config.ssl_keyfile:
             files = (Path(self.config.ssl_certfile), Path(self.config.ssl_keyfile))
             self._certificate_task = asyncio.create_task(self._follow_certificate(*files))
+
+    async def _server(self, listener: socket.socket) -> Any:
+        if self.config.ssl is not None:
+            return TlsServer(listener, self._gate, self.config.ssl, self._new_protocol)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(self._new_protocol, sock=listener, backlog=self._gate.backlog)
 
     def _new_protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -125,11 +123,12 @@ def run_app(
     tls: tuple[Path, Path] | None = None,
 ) -> None:
     """``fast``: known codes are answered by FastProtocol, which needs the public app's state."""
+    raise_file_limit()
     listener = socket.socket(fileno=fd)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that reads no answer, or is gone, does not hold its connection
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_FOR_MS)
     if fast and hasattr(socket, "TCP_DEFER_ACCEPT"):  # a scan wakes the worker once, with its request, not twice
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(HEAD_WITHIN_S))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_S)
     gate = Gate()
     limited = protocol_with(gate)
     config = uvicorn.Config(
@@ -153,6 +152,13 @@ def run_app(
         Server(config, gate, on_stop, ready_fd).run(sockets=[listener])
     except KeyboardInterrupt:
         return
+
+
+def raise_file_limit() -> None:
+    """To what this process may have: every connection is an open file, and the usual soft limit is that of select()."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # "unlimited" may be more than the kernel gives
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def set_up_logging(name: str) -> None:

@@ -48,12 +48,15 @@ def announce(config: Config, only: str | None) -> None:
 
 def _owner_lines(config: Config) -> list[str]:
     """A fresh link as long as there is no owner; the one before dies with it."""
-    token = (config.data_dir / "owner.token").read_text()
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(base_url=config.local_api_url, headers=headers, trust_env=False, timeout=10.0) as client:
-        if client.get("/api/v1/owner").json().get("exists"):
-            return []
-        url = client.post("/api/v1/owner/link").json()["url"]
+    try:
+        token = (config.data_dir / "owner.token").read_text()
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx2.Client(base_url=config.local_api_url, headers=headers, trust_env=False, timeout=10.0) as client:
+            if client.get("/api/v1/owner").json().get("exists"):
+                return []
+            url = client.post("/api/v1/owner/link").json()["url"]
+    except (httpx2.HTTPError, OSError, ValueError, KeyError):  # busy or starting anew: no reason to stop the service
+        return ["  Owner      `waymark owner reset` makes the link for the first account"]
     return [f"  Owner      {url}", "             (create the first account here; works once, for one hour)"]
 
 

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 STOP_AFTER_S: Final = 20.0
 CRASH_WITHIN_S: Final = 3.0
+LONGEST_PAUSE_S: Final = 1.5  # with the time a start takes, everything is up again within 5 s of a fault's end
 START_WITHIN_S: Final = 60.0
 SCANS_WITHIN_S: Final = 10.0
 POLL_S: Final = 0.1
@@ -156,7 +157,7 @@ class Supervisor:
                 code = child.process.returncode
                 child.process = None
                 child.failures = 0 if now - child.started_at > CRASH_WITHIN_S else child.failures + 1
-                pause = 0.0 if child.failures <= 2 else min(5.0, 0.1 * 2**child.failures)
+                pause = 0.0 if child.failures <= 2 else min(LONGEST_PAUSE_S, 0.1 * 2**child.failures)
                 child.start_at = now + pause
                 log.error("%s ended (%s); starting it again in %.1f s", child.name, _cause(code), pause)
             if child.process is None and now >= child.start_at:

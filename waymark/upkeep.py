@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 
 from analytics.store import ScanStore
+from codes.outbound import Outbound
 from dashboard.parts import Parts
 from geo.errors import GeoError
 from geo.refresh import update
@@ -27,7 +28,7 @@ PLACES_EVERY_S: Final = 1.0
 CHORES_EVERY_S: Final = 60.0
 
 
-async def keep_house(config: Config, parts: Parts, visitors: Visitors) -> None:
+async def keep_house(config: Config, parts: Parts, visitors: Visitors, outbound: Outbound) -> None:
     """Until cancelled. Every chore may fail by itself without stopping the others."""
     loop = asyncio.get_running_loop()
     chores_at = loop.time() + 30
@@ -37,16 +38,16 @@ async def keep_house(config: Config, parts: Parts, visitors: Visitors) -> None:
         visitors.refresh()
         if loop.time() >= chores_at:
             chores_at = loop.time() + CHORES_EVERY_S
-            await _run_chores(config, parts)
+            await _run_chores(config, parts, outbound)
 
 
-async def _run_chores(config: Config, parts: Parts) -> None:
+async def _run_chores(config: Config, parts: Parts, outbound: Outbound) -> None:
     try:
         await _forget_prefixes(parts.store, config.privacy.keep_prefix_days)
         _marks, finished = await parts.store.marks()
         await asyncio.to_thread(compress_segments, config.data_dir / "journal", finished)
         if config.geo.refresh_days:
-            await asyncio.to_thread(_refresh_places, config.data_dir / "geo", config.geo.refresh_days)
+            await asyncio.to_thread(_refresh_places, config.data_dir / "geo", config.geo.refresh_days, outbound)
     except (duckdb.Error, OSError) as error:
         log.error("upkeep: %s", error)
 
@@ -96,7 +97,7 @@ def _without_address(line: bytes) -> bytes:
     return scan_line(replace(record, address=prefix_of(record.address)))
 
 
-def _refresh_places(folder: Path, refresh_days: int) -> None:
+def _refresh_places(folder: Path, refresh_days: int, outbound: Outbound) -> None:
     """Only what was fetched by itself is refreshed by itself; a file the owner chose stays."""
     outdated = [
         entry
@@ -109,6 +110,6 @@ def _refresh_places(folder: Path, refresh_days: int) -> None:
         return
     tried.touch()
     try:
-        update(folder, "dbip", limit_s=300)
+        update(folder, "dbip", limit_s=300, transport=outbound.blocking_transport())
     except GeoError as error:
         log.warning("place database not refreshed: %s", error)

@@ -4,7 +4,9 @@ import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from analytics.backups import BackupSettings
 from codes.destinations import DestinationPolicy
+from codes.outbound import Allowed, Outbound
 from dashboard.parts import PrivateSettings
 from database.engine import sqlite_url
 from redirector.app import PublicSettings
@@ -35,6 +37,10 @@ def public_settings(config: Config, worker: int) -> PublicSettings:
         flush_ms=config.journal.flush_ms,
         segment_bytes=config.journal.segment_mb * 1024 * 1024,
         spill_lines=config.journal.spill_lines,
+        reserve_bytes=config.journal.reserve_mb * 1_000_000,
+        secure=config.short_url.startswith("https://"),
+        miss_burst=config.public.miss_burst,
+        misses_per_minute=config.public.misses_per_minute,
     )
 
 
@@ -55,6 +61,26 @@ def private_settings(config: Config, local_token: str) -> PrivateSettings:
         refresh_days=config.geo.refresh_days,
         trust=proxy_trust(config),
     )
+
+
+def backup_settings(config: Config) -> BackupSettings:
+    return BackupSettings(
+        folder=config.backup_dir,
+        control=None if is_served(config) else config.data_dir / "waymark.db",
+        journal=config.data_dir / "journal",
+        keep=config.backup.keep,
+        daily=config.backup.daily,
+        version=__version__,
+    )
+
+
+def outbound_client(config: Config) -> Outbound:
+    return Outbound(Allowed.of(config.outbound.allow))
+
+
+def is_served(config: Config) -> bool:
+    """Whether the control database is a server's, and not the file in the data folder."""
+    return bool(config.database.url)
 
 
 def destination_policy(config: Config) -> DestinationPolicy:

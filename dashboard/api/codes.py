@@ -1,14 +1,13 @@
-"""Codes over the API: create, list, read, change, undo, history, QR symbols."""
+"""Codes over the API: create, list, read, change."""
 
-import asyncio
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from codes.assignments import campaign_id_for, placement_id_for
 from codes.codes import (
     Code,
     CodeChange,
@@ -16,18 +15,23 @@ from codes.codes import (
     change_code,
     create_code,
     get_code,
-    undo,
 )
-from codes.qr import FORMATS, QrStyle, media_type, render
+from codes.options import shown_options
+from codes.rules import written_rules
 from codes.search import list_codes
-from codes.versions import Version, list_versions
 from dashboard.access import Editor, TheParts, Viewer
 
 router = APIRouter(tags=["codes"])
-IMAGES: dict[str, dict[str, Any]] = {media_type(kind): {} for kind in FORMATS}
-_NOT_FILE_NAME = re.compile(r"[^A-Za-z0-9_-]")  # imported codes may hold anything
 
 Domain = Annotated[str | None, Query(description="Short domain; the default one when left out.")]
+
+
+RULES = """In order, the first that holds wins: [{"name": "Dinner", "when": [{"time": {"from": "18:00", "until": "23:00",
+"zone": "Asia/Dubai"}}, {"country": ["AE"]}], "to": "https://..."}]; "split" instead of "to" has [{"name", "weight", "to"}]."""
+OPTIONS = """starts_at, ends_at, max_scans, fallback, paused (true or a message), password, pass_query, utm, scan_id,
+remember_days. All there shall be; a password that is to stay is sent as true."""
+Rules = Annotated[list[dict[str, Any]], Field(max_length=50, description=RULES)]
+GivenOptions = Annotated[dict[str, Any], Field(description=OPTIONS)]
 
 
 class CodeIn(BaseModel):
@@ -40,6 +44,10 @@ class CodeIn(BaseModel):
     domain: str | None = Field(None, max_length=260)
     name: str = Field("", max_length=200)
     tags: list[str] = Field([], max_length=20)
+    campaign: str | None = Field(None, max_length=200, description="By name.")
+    placement: str | None = Field(None, max_length=403, description="As venue / spot.")
+    rules: Rules = []
+    options: GivenOptions = {}
 
 
 class CodeChangeIn(BaseModel):
@@ -51,14 +59,15 @@ class CodeChangeIn(BaseModel):
     name: str | None = Field(None, max_length=200)
     tags: list[str] | None = Field(None, max_length=20)
     printed: bool | None = None
+    guard: Literal["off", "alert", "fallback"] | None = Field(None, description="Destination checks.")
+    campaign: str | None = Field(None, max_length=200, description="By name; empty for none.")
+    placement: str | None = Field(None, max_length=403, description="As venue / spot; empty for none.")
+    archived: bool | None = Field(None, description="An archived code is not answered, and never used again.")
+    rules: Rules | None = None
+    options: GivenOptions | None = None
+    force: bool = Field(False, description="Archive although it is printed.")
     reason: str = Field("", max_length=500)
     version: int | None = None
-
-
-class Undo(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    reason: str = Field("", max_length=500)
 
 
 class CodeOut(BaseModel):
@@ -66,15 +75,21 @@ class CodeOut(BaseModel):
     domain: str
     short_url: str
     destination: str
+    rules: list[dict[str, Any]]
+    options: dict[str, Any]
     version: int
     name: str
     tags: list[str]
+    campaign: str | None
+    placement: str | None
     printed: bool
+    guard: str
     legacy: bool
     demo: bool
     created_at: datetime
     created_by: str
     updated_at: datetime
+    archived_at: datetime | None
 
 
 class CodePage(BaseModel):
@@ -82,24 +97,22 @@ class CodePage(BaseModel):
     total: int
 
 
-class VersionOut(BaseModel):
-    version: int
-    destination: str
-    action: str
-    restores: int | None
-    reason: str
-    created_at: datetime
-    created_by: str
-
-
-class VersionPage(BaseModel):
-    code: str
-    versions: list[VersionOut]
-
-
 @router.post("/codes", status_code=201)
 async def add_code(body: CodeIn, who: Editor, parts: TheParts, response: Response) -> CodeOut:
-    new = NewCode(body.destination, body.slug, body.domain, body.name, tuple(body.tags))
+    async with parts.database.reading() as connection:
+        campaign_id = await campaign_id_for(connection, body.campaign)
+        placement_id = await placement_id_for(connection, body.placement)
+    new = NewCode(
+        body.destination,
+        body.slug,
+        body.domain,
+        body.name,
+        tuple(body.tags),
+        campaign_id=campaign_id or None,
+        placement_id=placement_id or None,
+        rules=body.rules,
+        options=body.options,
+    )
     code = await create_code(parts.database, new, who=who.name, policy=parts.settings.policy)
     response.headers["Location"] = f"/api/v1/codes/{code.code}"
     return code_out(code)
@@ -109,7 +122,13 @@ async def add_code(body: CodeIn, who: Editor, parts: TheParts, response: Respons
 async def get_codes(
     _who: Viewer,
     parts: TheParts,
-    search: Annotated[str, Query(max_length=200)] = "",
+    search: Annotated[
+        str,
+        Query(
+            max_length=1000,
+            description='Words, and campaign:"..." placement:"..." domain: tag: is:archived is:printed.',
+        ),
+    ] = "",
     sort: Literal["created", "updated", "code", "name", "destination"] = "created",
     order: Literal["asc", "desc"] = "desc",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -131,11 +150,21 @@ async def show_code(code: str, _who: Viewer, parts: TheParts, domain: Domain = N
 @router.patch("/codes/{code}")
 async def patch_code(code: str, body: CodeChangeIn, who: Editor, parts: TheParts, domain: Domain = None) -> CodeOut:
     """Everything that is sent changes, or, when one part of it cannot, nothing does."""
+    async with parts.database.reading() as connection:
+        campaign_id = await campaign_id_for(connection, body.campaign)
+        placement_id = await placement_id_for(connection, body.placement)
     change = CodeChange(
         destination=body.destination,
+        rules=body.rules,
+        options=body.options,
         name=body.name,
         tags=None if body.tags is None else tuple(body.tags),
         printed=body.printed,
+        guard=body.guard,
+        campaign_id=campaign_id,
+        placement_id=placement_id,
+        archived=body.archived,
+        force=body.force,
         reason=body.reason,
         expected_version=body.version,
     )
@@ -143,64 +172,7 @@ async def patch_code(code: str, body: CodeChangeIn, who: Editor, parts: TheParts
     return code_out(changed)
 
 
-@router.get("/codes/{code}/versions")
-async def code_versions(code: str, _who: Viewer, parts: TheParts, domain: Domain = None) -> VersionPage:
-    """Newest first."""
-    async with parts.database.reading() as connection:
-        found = await get_code(connection, code, domain)
-        history = await list_versions(connection, found.id)
-    return VersionPage(code=found.code, versions=[version_out(version) for version in history])
-
-
-@router.post("/codes/{code}/undo")
-async def undo_code(
-    code: str, who: Editor, parts: TheParts, domain: Domain = None, body: Undo | None = None
-) -> CodeOut:
-    """Brings back the destination before the current one, as a new version."""
-    reason = body.reason if body else ""
-    return code_out(await undo(parts.database, code, who=who.name, domain=domain, reason=reason))
-
-
-@router.get("/codes/{code}/qr.{kind}", response_class=Response, responses={200: {"content": IMAGES}})
-async def code_qr(
-    code: str,
-    kind: Literal["svg", "png", "pdf", "eps"],
-    _who: Viewer,
-    parts: TheParts,
-    request: Request,
-    domain: Domain = None,
-    dark: Annotated[str, Query(max_length=9)] = "#000000",
-    light: Annotated[str, Query(max_length=9)] = "#ffffff",
-    error: Literal["l", "m", "q", "h"] = "m",
-    module_px: Annotated[int, Query(ge=1, le=50)] = 10,
-    size_mm: Annotated[float | None, Query(ge=5, le=2000)] = None,
-) -> Response:
-    """The symbol, decoded in its final form before it is handed out."""
-    async with parts.database.reading() as connection:
-        found = await get_code(connection, code, domain)
-    style = QrStyle(dark=dark, light=light, error=error, module_px=module_px, size_mm=size_mm)
-    image = await asyncio.to_thread(render, found.short_url, kind, style, legacy=found.legacy)
-    shown = "inline" if request.query_params.get("download") is None else "attachment"
-    headers = {
-        "Content-Disposition": f'{shown}; filename="{_NOT_FILE_NAME.sub("_", found.code)}.{kind}"',
-        "Cache-Control": "private, max-age=3600",
-        "Content-Security-Policy": "default-src 'none'; style-src 'none'; sandbox",
-    }
-    return Response(image, media_type=media_type(kind), headers=headers)
-
-
 def code_out(code: Code) -> CodeOut:
     values: dict[str, Any] = {name: getattr(code, name) for name in CodeOut.model_fields}
-    return CodeOut(**values)
-
-
-def version_out(version: Version) -> VersionOut:
-    return VersionOut(
-        version=version.number,
-        destination=version.destination,
-        action=version.action,
-        restores=version.restores,
-        reason=version.reason,
-        created_at=version.created_at,
-        created_by=version.created_by,
-    )
+    shown = {"rules": written_rules(code.rules) or [], "options": shown_options(code.options)}
+    return CodeOut(**(values | shown))

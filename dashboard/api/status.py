@@ -1,10 +1,12 @@
 """How the installation is doing: versions, ingestion, and the accounting identity of every journal run."""
 
+import asyncio
 from typing import Any
 
 import orjson
 from fastapi import APIRouter
 
+from analytics.backlog import backlog
 from dashboard.access import TheParts, Viewer
 
 router = APIRouter(tags=["status"])
@@ -24,6 +26,7 @@ async def status(_who: Viewer, parts: TheParts) -> dict[str, Any]:
             "restarts": state.restarts,
             "problem": state.problem,
         },
+        "backup": await parts.backups.state(),
     }
 
 
@@ -31,8 +34,11 @@ async def status(_who: Viewer, parts: TheParts) -> dict[str, Any]:
 async def accounting(_who: Viewer, parts: TheParts) -> dict[str, Any]:
     """Per run of a public worker: what it said of itself, and what was really found in its journal up to that line.
 
-    ``exact`` is answered = recorded + pending + lost, and recorded = scans found + corrupt lines found.
+    ``exact`` is answered = recorded + pending + lost, and recorded = scans found + corrupt lines found. ``waiting`` is what
+    of the journal is not in the scan store yet, and the disk it takes.
     """
+    marks, finished = await parts.store.marks()
+    waiting = await asyncio.to_thread(backlog, parts.settings.data_dir / "journal", marks, finished)
     rows = await parts.store.query(
         "SELECT run, stated_at, answered, recorded, pending, lost, lost_reasons, seen_scans, seen_corrupt "
         "FROM accounting ORDER BY stated_at"
@@ -45,4 +51,5 @@ async def accounting(_who: Viewer, parts: TheParts) -> dict[str, Any]:
     [(stored, marked)] = await parts.store.query(
         "SELECT (SELECT count(*) FROM scans), (SELECT coalesce(sum(scans), 0)::BIGINT FROM journal_marks)"
     )
-    return {"runs": runs, "stored": stored, "ingested": marked, "exact": all(run["exact"] for run in runs)}
+    exact = all(run["exact"] for run in runs)
+    return {"runs": runs, "stored": stored, "ingested": marked, "exact": exact, "waiting": waiting.as_dict()}

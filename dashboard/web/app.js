@@ -1,3 +1,4 @@
+import { fetchAgain } from "./again.js";
 import { drawCharts } from "./chart.js";
 import { followScans } from "./live.js";
 import { enableMap } from "./map.js";
@@ -12,3 +13,4 @@ enablePickers();
 enableMap();
 drawCharts();
 followScans();
+fetchAgain();

@@ -19,6 +19,9 @@ const SWAGGER_NOTICES = {
   "swagger-ui-bundle.js.LICENSE.txt": "swagger-ui-bundle.js.LICENSE.txt",
 };
 
+// Not for pages: the letters of label sheets, which codes/label_text.py reads from the build folder.
+const FONT = { "fonts/DejaVuSansCondensed.ttf": "ttf/DejaVuSansCondensed.ttf", "fonts/LICENSE.txt": "LICENSE" };
+
 const packageFile = (name) => readFile(fileURLToPath(import.meta.resolve(name)));
 
 async function bundled() {
@@ -50,6 +53,10 @@ async function main() {
   }
   for (const [name, source] of Object.entries(SWAGGER_NOTICES)) {
     await writeFile(new URL(name, OUT), await packageFile(`swagger-ui-dist/${source}`));
+  }
+  await mkdir(new URL("fonts/", OUT));
+  for (const [name, source] of Object.entries(FONT)) {
+    await writeFile(new URL(name, OUT), await packageFile(`dejavu-fonts-ttf/${source}`));
   }
   await writeFile(new URL("world.json", OUT), world);
   await writeFile(new URL("manifest.json", OUT), JSON.stringify(manifest, null, 2) + "\n");

@@ -93,7 +93,7 @@ def check_open_files(limits: tuple[int, int] | None = None) -> Iterator[Check]:
 
 
 def check_user_agents() -> Iterator[Check]:
-    from analytics.agents import best_engine
+    from redirector.agents import best_engine
 
     if best_engine() == "rust":
         yield ok("user agents", "read by the quick engine (Rust)")

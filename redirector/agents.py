@@ -14,9 +14,9 @@ import ua_parser.loaders
 import user_agents
 import user_agents.parsers
 
-from analytics.apps import find_app
-from analytics.bots import bot_reason_for
-from analytics.devices import device_for
+from redirector.apps import find_app
+from redirector.bots import bot_reason_for
+from redirector.devices import device_for
 
 Engine = Literal["rust", "python"]
 

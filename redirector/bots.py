@@ -3,7 +3,7 @@ request says (HEAD, prefetch) and what the network says (datacenter, relay) is j
 
 import re
 
-from analytics.patterns import any_of, unpadded
+from redirector.patterns import any_of, unpadded
 
 
 def bot_reason_for(user_agent: str) -> str | None:

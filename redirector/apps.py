@@ -1,6 +1,6 @@
 """Owns which app's built-in browser a user agent belongs to. Bots have none: ask only about people."""
 
-from analytics.patterns import any_of, unpadded
+from redirector.patterns import any_of, unpadded
 
 
 def find_app(user_agent: str) -> str | None:

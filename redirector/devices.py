@@ -4,7 +4,7 @@ corrects what they get wrong: televisions, consoles, tablets that say Mobile and
 import re
 from typing import Any
 
-from analytics.patterns import any_of, unpadded
+from redirector.patterns import any_of, unpadded
 
 
 def device_for(user_agent: str, parsed: Any) -> str:

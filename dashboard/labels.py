@@ -1,0 +1,113 @@
+"""Label sheets as tasks: which codes, on which stock, into which file of the data folder."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from codes.codes import Code, codes_by_id
+from codes.decode import QrError
+from codes.selection import Selection, chosen_codes
+from codes.sheets import Label, SheetError, SheetOrder, SheetsUnavailable, make_sheets, placed_labels
+from codes.stocks import Stock, StockError, checked, get_stock
+from dashboard.parts import Parts
+from dashboard.rendering import DEFAULT_BUILD_FOLDER
+from dashboard.tasks import Handler, Progress, Task, TaskRefused, add_task, do_task
+
+log = logging.getLogger(__name__)
+
+KIND: Final = "sheet"
+FONTS: Final = DEFAULT_BUILD_FOLDER / "fonts"
+AT_ONCE: Final = 60
+"""Labels that are made while the request waits; more become a background task."""
+
+KEEP_DAYS: Final = 30
+CODES_AT_ONCE: Final = 500
+
+
+def file_of(data_dir: Path, task_id: int) -> Path:
+    return data_dir / "sheets" / f"{task_id}.pdf"
+
+
+def stock_from(given: Mapping[str, Any]) -> Stock:
+    """The one with this key, or the measures in mm; raises StockError."""
+    if given.get("stock") is not None:
+        return get_stock(given["stock"])
+    return checked(Stock("custom", "Own labels", **given["geometry"]))
+
+
+def order_from(given: Mapping[str, Any]) -> SheetOrder:
+    """From what was asked for, as it is kept with the task."""
+    own = {name: given[name] for name in SheetOrder.__dataclass_fields__ if name in given}
+    return SheetOrder(**{**own, "stock": stock_from(given), "fonts": FONTS if FONTS.is_dir() else None})
+
+
+async def chosen(connection: AsyncConnection, selection: Selection, domain: str | None) -> list[Code]:
+    """In the order they were named, else oldest first; raises SheetError for what there is not."""
+    found, problems = await chosen_codes(connection, selection, domain)
+    if problems:
+        text, why = problems[0]
+        more = f" ({len(problems) - 1} more like it.)" if len(problems) > 1 else ""
+        raise SheetError(f"{text}: {why}{more}")
+    codes = [code for _text, code in found]
+    return codes if selection.codes else sorted(codes, key=lambda code: code.id)
+
+
+def labels_of(codes: list[Code], copies: int) -> list[Label]:
+    return [Label(code.short_url, code.name, code.legacy) for code in codes for _ in range(copies)]
+
+
+async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], who: str) -> int:
+    """The task's number; small ones are done when it answers. Raises SheetError for what can be seen right away."""
+    order = order_from(given)
+    labels = labels_of(codes, given["copies"])
+    await asyncio.to_thread(lambda: list(placed_labels(order, labels)))
+    small = len(labels) <= AT_ONCE
+    kept = {**given, "code_ids": [code.id for code in codes]}
+    state = "running" if small else "waiting"
+    task = await add_task(parts.database, KIND, kept, len(labels), who, state=state)
+    if small:
+        await do_task(parts.database, task, sheet_handler(parts))
+    return task.id
+
+
+def sheet_handler(parts: Parts) -> Handler:
+    async def make(task: Task, progress: Progress) -> dict[str, Any]:
+        ids: list[int] = task.input["code_ids"]
+        async with parts.database.reading() as connection:
+            found = [
+                code
+                for start in range(0, len(ids), CODES_AT_ONCE)
+                for code in await codes_by_id(connection, ids[start : start + CODES_AT_ONCE])
+            ]
+        by_id = {code.id: code for code in found}
+        codes = [by_id[code_id] for code_id in ids if code_id in by_id]
+        labels = labels_of(codes, task.input["copies"])
+        try:
+            document = await asyncio.to_thread(make_sheets, order_from(task.input), labels, progress)
+        except (QrError, StockError, SheetsUnavailable) as problem:
+            raise TaskRefused(str(problem)) from None
+        await asyncio.to_thread(_write, file_of(parts.settings.data_dir, task.id), document)
+        await asyncio.to_thread(forget_old_sheets, parts.settings.data_dir)
+        return {"bytes": len(document), "labels": len(labels)}
+
+    return make
+
+
+def forget_old_sheets(data_dir: Path) -> None:
+    """They can be made again at any time."""
+    before = time.time() - KEEP_DAYS * 86_400
+    for path in (data_dir / "sheets").glob("*.pdf"):
+        if path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, document: bytes) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_bytes(document)
+    unfinished.replace(path)

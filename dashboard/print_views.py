@@ -1,0 +1,122 @@
+"""What the pages about printing show: symbols in their looks, label sheets and how far they are. No I/O, no requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from codes.sheets import Wording
+from codes.stocks import STOCKS
+from dashboard.formats import Moment
+from dashboard.views import Form
+
+LEVELS: Mapping[str, str] = {"l": "L, 7 %", "m": "M, 15 %", "q": "Q, 25 %", "h": "H, 30 %"}
+FORMATS: Mapping[str, str] = {"svg": "SVG", "png": "PNG", "pdf": "PDF", "eps": "EPS", "zpl": "ZPL"}
+WORDINGS: Mapping[Wording, str] = {
+    "name_and_link": "Name and link",
+    "name": "Name",
+    "link": "Link",
+    "none": "Nothing",
+}
+CHOICES: Mapping[str, str] = {"codes": "These codes", "tag": "All with the tag", "search": "All that a search finds"}
+STATES: Mapping[str, str] = {
+    "waiting": "waiting",
+    "running": "being made",
+    "done": "ready",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+MEASURES: Mapping[str, str] = {
+    "width_mm": "Sheet width",
+    "height_mm": "Sheet height",
+    "columns": "Columns",
+    "rows": "Rows",
+    "label_width_mm": "Label width",
+    "label_height_mm": "Label height",
+    "left_mm": "First label from the left",
+    "top_mm": "First label from the top",
+    "pitch_x_mm": "From label to label, across",
+    "pitch_y_mm": "From label to label, down",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPage:
+    """One symbol and every choice about it. Without a code it is a static one, and ``warning`` says what that means."""
+
+    template: ClassVar[str] = "symbol.html"
+    active: ClassVar[str] = "codes"
+    action: str
+    title: str
+    code: str
+    form: Form
+    image: str = ""  # data: address of the preview
+    says: str = ""
+    advice: str = ""
+    warning: str = ""
+    logo: str = ""  # base64, carried from one preview to the next
+
+    @property
+    def levels(self) -> Mapping[str, str]:
+        return LEVELS
+
+    @property
+    def formats(self) -> Mapping[str, str]:
+        return FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class SheetView:
+    id: int
+    state: str
+    done: int
+    total: int
+    stock: str
+    problem: str
+    made: Moment
+    who: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("waiting", "running")
+
+    @property
+    def state_words(self) -> str:
+        return STATES[self.state]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsPage:
+    """``preview`` is the data: address of the first sheet as a picture."""
+
+    template: ClassVar[str] = "labels.html"
+    active: ClassVar[str] = "labels"
+    form: Form
+    sheets: tuple[SheetView, ...]
+    preview: str = ""
+
+    @property
+    def stocks(self) -> Mapping[str, str]:
+        return {**{stock.key: stock.name for stock in STOCKS.values()}, "custom": "Other labels (measures below)"}
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        return CHOICES
+
+    @property
+    def wordings(self) -> Mapping[Wording, str]:
+        return WORDINGS
+
+    @property
+    def levels(self) -> Mapping[str, str]:
+        return LEVELS
+
+    @property
+    def measures(self) -> Mapping[str, str]:
+        return MEASURES
+
+    @property
+    def busy(self) -> bool:
+        return any(sheet.is_open for sheet in self.sheets)
+
+
+PrintPage = SymbolPage | LabelsPage

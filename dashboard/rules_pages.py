@@ -1,0 +1,199 @@
+"""The pages on which a code gets its rules and options, and on which an imagined scan is tried. Nothing here is counted."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from codes.alphabet import CodeError
+from codes.codes import CodeChange, change_code, get_code
+from codes.destinations import DestinationError
+from codes.errors import Conflict, NotFound
+from codes.options import UTM_FIELDS, shown_options
+from codes.register import Code
+from codes.rules import RuleError, written_rules
+from dashboard.access import Identity, TheParts
+from dashboard.api.simulate import ImaginedIn, SimulationOut, simulation_of
+from dashboard.forms import read_form
+from dashboard.option_forms import option_fields, options_of
+from dashboard.parts import Parts
+from dashboard.periods import zone_for, zone_names
+from dashboard.rule_forms import (
+    DAY_NAMES,
+    HINTS,
+    KINDS,
+    MAX_FIELDS,
+    RuleDraft,
+    changed,
+    drafts_of,
+    read_drafts,
+    rules_of,
+)
+from dashboard.show import sentence, show
+from dashboard.signed_in import Reader, Writer
+from dashboard.views import Form, code_path
+
+router = APIRouter(include_in_schema=False)
+
+SIMULATED: Final = ("device", "os", "app", "country", "region", "city", "asn", "language", "referrer", "job")
+
+
+@dataclass(frozen=True, slots=True)
+class RulesPage:
+    """``drafts`` are what is typed, saved or not; ``problem`` is about the rules, ``options`` carries its own."""
+
+    template: ClassVar[str] = "rules.html"
+    active: ClassVar[str] = "codes"
+    kinds: ClassVar[Mapping[str, str]] = KINDS
+    hints: ClassVar[Mapping[str, str]] = HINTS
+    days: ClassVar[Mapping[str, str]] = DAY_NAMES
+    utm: ClassVar[tuple[str, ...]] = UTM_FIELDS
+    code: str
+    title: str
+    path: str
+    destination: str
+    version: int
+    drafts: tuple[RuleDraft, ...]
+    unsaved: bool
+    text: str
+    problem: str
+    options: Form
+    has_password: bool
+    zone: str
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatePage:
+    template: ClassVar[str] = "simulate.html"
+    active: ClassVar[str] = "codes"
+    code: str
+    title: str
+    path: str
+    version: int
+    form: Form
+    zones: tuple[str, ...]
+    result: SimulationOut | None
+
+
+@router.get("/codes/{text}/rules")
+async def rules(text: str, request: Request, who: Reader, parts: TheParts) -> Response:
+    return await _page(text, request, who, parts)
+
+
+@router.post("/codes/{text}/rules")
+async def change_rules(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
+    """Every button sends the whole form; only "save" and "json" change the code."""
+    fields = await read_form(request, who, max_fields=MAX_FIELDS)
+    drafts, button = read_drafts(fields), fields.get("do", "save")
+    if button not in ("save", "json"):
+        return await _page(text, request, who, parts, drafts=changed(drafts, button, fields))
+    try:
+        given = _json_rules(fields.get("json", "")) if button == "json" else rules_of(drafts)
+        change = CodeChange(
+            rules=given, reason=fields.get("reason", "")[:500], expected_version=_whole(fields.get("version"))
+        )
+        await change_code(parts.database, text, change, who=who.name, policy=parts.settings.policy)
+    except (CodeError, Conflict) as error:
+        status = 409 if isinstance(error, Conflict) else 422
+        typed = fields.get("json", "") if button == "json" else None
+        return await _page(
+            text, request, who, parts, drafts=drafts, problem=sentence(error), typed=typed, status=status
+        )
+    return RedirectResponse(f"{code_path(text)}/rules", 303)
+
+
+@router.post("/codes/{text}/options")
+async def change_options(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
+    fields = await read_form(request, who, max_fields=60)
+    try:
+        change = CodeChange(options=options_of(fields), expected_version=_whole(fields.get("version")))
+        await change_code(parts.database, text, change, who=who.name, policy=parts.settings.policy)
+    except (CodeError, DestinationError, Conflict) as error:
+        form = Form({name: value for name, value in fields.items() if name != "password"}, {"": sentence(error)})
+        status = 409 if isinstance(error, Conflict) else 422
+        return await _page(text, request, who, parts, options=form, status=status)
+    return RedirectResponse(f"{code_path(text)}/rules", 303)
+
+
+@router.get("/codes/{text}/simulate")
+async def simulate(text: str, request: Request, who: Reader, parts: TheParts) -> Response:
+    asked = {name: value.strip() for name, value in request.query_params.items()}
+    code = await _get(text, parts)
+    result, errors = None, {}
+    if "version" in asked:
+        try:
+            result = await simulation_of(parts, text, _imagined(asked))
+        except (RuleError, NotFound) as error:
+            errors[""] = sentence(error)
+        except ValidationError as error:
+            errors[""] = "; ".join(f"{entry['loc'][0]}: {entry['msg']}" for entry in error.errors())
+    zone = zone_for(request.cookies.get("tz")).key
+    form = Form({"zone": zone, "version": "now", **asked}, errors)
+    page = SimulatePage(
+        code.code, code.name or code.code, code_path(code.code), code.version, form, zone_names(), result
+    )
+    return show(request, page, who, status=422 if errors else 200)
+
+
+async def _page(
+    text: str,
+    request: Request,
+    who: Identity,
+    parts: Parts,
+    *,
+    drafts: list[RuleDraft] | None = None,
+    problem: str = "",
+    typed: str | None = None,
+    options: Form | None = None,
+    status: int = 200,
+) -> Response:
+    code = await _get(text, parts)
+    saved = written_rules(code.rules) or []
+    zone = zone_for(request.cookies.get("tz")).key
+    page = RulesPage(
+        code=code.code,
+        title=code.name or code.code,
+        path=code_path(code.code),
+        destination=code.destination,
+        version=code.version,
+        drafts=tuple(drafts_of(saved) if drafts is None else drafts),
+        unsaved=drafts is not None,
+        text=json.dumps(saved, indent=2, ensure_ascii=False) if typed is None else typed,
+        problem=problem,
+        options=options or Form(option_fields(shown_options(code.options), zone)),
+        has_password=code.options.password_hash is not None,
+        zone=zone,
+        zones=zone_names(),
+    )
+    return show(request, page, who, status=status)
+
+
+async def _get(text: str, parts: Parts) -> Code:
+    async with parts.database.reading() as connection:
+        return await get_code(connection, text)
+
+
+def _json_rules(text: str) -> Any:
+    try:
+        return json.loads(text or "[]")
+    except ValueError as error:
+        raise RuleError(f"this is no JSON: {error}.") from error
+
+
+def _imagined(asked: Mapping[str, str]) -> ImaginedIn:
+    """Empty fields are unknown. Raises ValidationError."""
+    given: dict[str, Any] = {name: asked[name] for name in SIMULATED if asked.get(name)}
+    given |= {name: asked[name] for name in ("at", "zone", "query", "visitor", "scans") if asked.get(name)}
+    version = asked.get("version") or "now"
+    given["version"] = int(version) if version.isdecimal() and len(version) < 10 else version
+    given["unlocked"] = bool(asked.get("unlocked"))
+    return ImaginedIn.model_validate(given)
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else None
