@@ -4,7 +4,8 @@ With the built DejaVu Sans any script it has; without it the letters of the PDF'
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -36,13 +37,13 @@ class Fitted(NamedTuple):
         return len(self.lines) * self.size_pt * LINE * MM_PER_PT
 
 
-def new_document(width_mm: float, height_mm: float, fonts: Path | None) -> "FPDF":
-    """An empty PDF with the label font ready; raises SheetsUnavailable."""
-    try:
-        import uharfbuzz  # noqa: F401  without it fpdf2 prints Arabic unjoined and reversed
-        from fpdf import FPDF
-    except ImportError:
-        raise SheetsUnavailable(MISSING_PACKAGE) from None
+@contextmanager
+def new_document(width_mm: float, height_mm: float, fonts: Path | None) -> Iterator["FPDF"]:
+    """An empty PDF with the label font ready; raises SheetsUnavailable. fpdf2 leaves the font's file open: it is closed."""
+    check_installed()
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
+
     document = FPDF(unit="mm", format=(width_mm, height_mm))
     document.set_margin(0)
     document.c_margin = 0
@@ -55,7 +56,21 @@ def new_document(width_mm: float, height_mm: float, fonts: Path | None) -> "FPDF
         document.set_font(FAMILY)
     else:
         document.set_font("Helvetica")
-    return document
+    try:
+        yield document
+    finally:
+        for font in document.fonts.values():
+            if isinstance(font, TTFFont):
+                font.ttfont.close()
+
+
+def check_installed() -> None:
+    """Raises SheetsUnavailable."""
+    try:
+        import fpdf  # noqa: F401
+        import uharfbuzz  # noqa: F401  without it fpdf2 prints Arabic unjoined and reversed
+    except ImportError:
+        raise SheetsUnavailable(MISSING_PACKAGE) from None
 
 
 def check_letters(document: "FPDF", text: str) -> None:

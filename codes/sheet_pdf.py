@@ -29,34 +29,34 @@ GREY: Final = 150
 
 def sheets_pdf(order: SheetOrder, placed: Sequence[Placed], keep_going: Callable[[], None]) -> bytes:
     """All sheets, one page each; ``keep_going`` is called for each page and may raise to stop."""
-    document = new_document(order.stock.width_mm, order.stock.height_mm, order.fonts)
-    page = -1
-    for entry in placed:
-        while page < entry.page:
-            keep_going()
-            document.add_page()
-            page += 1
-        _draw_label(document, order, entry)
-    if order.proof:
-        _add_proof(document, order, placed)
-    return bytes(document.output())
+    with new_document(order.stock.width_mm, order.stock.height_mm, order.fonts) as document:
+        page = -1
+        for entry in placed:
+            while page < entry.page:
+                keep_going()
+                document.add_page()
+                page += 1
+            _draw_label(document, order, entry)
+        if order.proof:
+            _add_proof(document, order, placed)
+        return bytes(document.output())
 
 
 def calibration_pdf(stock: Stock, nudge_x_mm: float = 0.0, nudge_y_mm: float = 0.0, fonts: Path | None = None) -> bytes:
     """To be printed on plain paper and held against a sheet: every label's outline, its number, and rulers."""
-    document = new_document(stock.width_mm, stock.height_mm, fonts)
-    document.add_page()
-    document.set_line_width(0.15)
-    for cell in range(stock.cells):
-        x, y = stock.corner(cell)
-        x, y = x + nudge_x_mm, y + nudge_y_mm
-        document.rect(x, y, stock.label_width_mm, stock.label_height_mm)
-        _cross(document, x + stock.label_width_mm / 2, y + stock.label_height_mm / 2)
-        document.set_font_size(7)
-        document.set_xy(x + 1, y + 1)
-        document.cell(10, 3, str(cell + 1))
-    _rulers(document, stock, nudge_x_mm, nudge_y_mm)
-    return bytes(document.output())
+    with new_document(stock.width_mm, stock.height_mm, fonts) as document:
+        document.add_page()
+        document.set_line_width(0.15)
+        for cell in range(stock.cells):
+            x, y = stock.corner(cell)
+            x, y = x + nudge_x_mm, y + nudge_y_mm
+            document.rect(x, y, stock.label_width_mm, stock.label_height_mm)
+            _cross(document, x + stock.label_width_mm / 2, y + stock.label_height_mm / 2)
+            document.set_font_size(7)
+            document.set_xy(x + 1, y + 1)
+            document.cell(10, 3, str(cell + 1))
+        _rulers(document, stock, nudge_x_mm, nudge_y_mm)
+        return bytes(document.output())
 
 
 def _draw_label(document: "FPDF", order: SheetOrder, placed: Placed) -> None:

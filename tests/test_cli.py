@@ -261,10 +261,11 @@ def test_ctrl_c_is_quiet(folder: Path) -> None:
         command = [sys.executable, "-m", "waymark.cli", "code", "list"]
         with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             silent.settimeout(30)
-            connection, _peer = silent.accept()  # the command waits for an answer now
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-            connection.close()
+            connection, _peer = silent.accept()
+            with closing(connection):
+                connection.recv(65_536)  # the command waits for an answer now
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
