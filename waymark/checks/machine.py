@@ -82,14 +82,14 @@ def check_time_zones() -> Iterator[Check]:
 
 
 def check_open_files(limits: tuple[int, int] | None = None) -> Iterator[Check]:
-    """Each connection is an open file."""
-    soft, hard = limits or resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= GOOD_OPEN_FILES:
-        yield ok("open files", "no limit" if soft == resource.RLIM_INFINITY else f"up to {soft}")
+    """Each connection is an open file, and each process raises its soft limit to the hard one at its start."""
+    _soft, hard = limits or resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= GOOD_OPEN_FILES:
+        yield ok("open files", "no limit" if hard == resource.RLIM_INFINITY else f"up to {hard}")
         return
-    remedy = f"Raise it: `ulimit -n {GOOD_OPEN_FILES}` before the start, or LimitNOFILE={GOOD_OPEN_FILES} in the service unit."
-    says = f"up to {soft} (hard limit {hard}): that many connections at a time, files included."
-    yield (fail if soft < MIN_OPEN_FILES else warn)("open files", says, remedy)
+    remedy = f"Raise it: LimitNOFILE={GOOD_OPEN_FILES} in the service unit, or `ulimit -Hn {GOOD_OPEN_FILES}` as root."
+    says = f"up to {hard}, the hard limit: that many connections at a time, files included."
+    yield (fail if hard < MIN_OPEN_FILES else warn)("open files", says, remedy)
 
 
 def check_user_agents() -> Iterator[Check]:
