@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.codes import Code, codes_by_id
 from codes.decode import QrError
+from codes.label_text import check_installed
 from codes.selection import Selection, chosen_codes
 from codes.sheets import Label, SheetError, SheetOrder, SheetsUnavailable, make_sheets, placed_labels
 from codes.stocks import Stock, StockError, checked, get_stock
@@ -62,7 +63,10 @@ def labels_of(codes: list[Code], copies: int) -> list[Label]:
 
 
 async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], who: str) -> int:
-    """The task's number; small ones are done when it answers. Raises SheetError for what can be seen right away."""
+    """The task's number; small ones are done when it answers. Raises SheetError for what can be seen right away, and
+    SheetsUnavailable.
+    """
+    check_installed()
     order = order_from(given)
     labels = labels_of(codes, given["copies"])
     await asyncio.to_thread(lambda: list(placed_labels(order, labels)))

@@ -139,6 +139,34 @@ def test_create_a_code_see_a_scan_arrive_retarget_and_undo(
     context.close()
 
 
+def test_labels_are_previewed_and_a_large_sheet_becomes_ready_before_ones_eyes(
+    browser: Browser, waymark: Running, signed_in: StorageState
+) -> None:
+    waymark.cli("code", "add", "https://example.com/labels", "--slug", "on-labels", "--name", "Menü")
+    context = browser.new_context(storage_state=signed_in)
+    page = watched(context)
+    page.goto(f"{waymark.dashboard_url}/codes/on-labels")
+    page.get_by_role("link", name="Print labels").click()
+    page.get_by_label("Labels of each code").fill("300")
+    page.get_by_role("button", name="Preview the first sheet").click()
+    expect(page.get_by_alt_text("The first sheet as it will be printed")).to_be_visible()
+    page.get_by_role("button", name="Make the PDF").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_text("ready", exact=True)).to_be_visible(timeout=60_000)  # without loading the page again
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PDF of sheet").click()
+    assert download.value.path().read_bytes().startswith(b"%PDF-")
+    page.goto(f"{waymark.dashboard_url}/codes/on-labels/qr")
+    page.get_by_label("Scanned from, in m").fill("3")
+    page.get_by_label("Write the link below").check()
+    page.get_by_role("button", name="Show it").click()
+    expect(page.get_by_text("print it at least 396 mm wide")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as ZPL").click()
+    assert download.value.path().read_bytes().startswith(b"^XA")
+    context.close()
+
+
 def test_signing_out_and_in_again(browser: Browser, waymark: Running, signed_in: StorageState) -> None:
     assert signed_in["cookies"]
     context = browser.new_context()
