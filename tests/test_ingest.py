@@ -80,6 +80,7 @@ async def test_what_is_there_and_what_comes(tmp_path: Path) -> None:
         with path.open("ab") as file:
             file.write(scan_lines([1_002])[0])
         await running.wait_for(total + 3)
+        await until_async(running.counted, total + 3)  # state and rows are told just after the commit
         assert await running.ids() == [*range(total), 1_000, 1_001, 1_002]
         assert [int(row["id"], 16) for row in running.rows[-3:]] == [1_000, 1_001, 1_002]
         assert running.rows[-1]["device"] == "mobile"
