@@ -238,22 +238,26 @@ def _now(at: datetime | None) -> datetime:
 async def checked_content(
     connection: AsyncConnection, destination: str, rules: Any, options: Any, policy: DestinationPolicy
 ) -> Content:
-    """No loop through any of our short domains, those of old prints among them. Raises CodeError, DestinationError."""
-    own = frozenset(domain.host for domain in await list_domains(connection))
-    policy = replace(policy, own_hosts=policy.own_hosts | own)
+    """Raises CodeError, DestinationError."""
+    policy = await _without_loops(connection, policy)
     return Content(check_destination(destination, policy), read_rules(rules, policy), read_options(options, policy))
+
+
+async def _without_loops(connection: AsyncConnection, policy: DestinationPolicy) -> DestinationPolicy:
+    """None through any of our short domains, those of old prints among them."""
+    own = frozenset(domain.host for domain in await list_domains(connection))
+    return replace(policy, own_hosts=policy.own_hosts | own)
 
 
 async def _changed_content(
     connection: AsyncConnection, code: Code, change: CodeChange, policy: DestinationPolicy
 ) -> Content:
     """Only what is given is checked: what was allowed once stays."""
-    destination = change.destination if change.destination is not None else "https://example.com/"
-    checked = await checked_content(connection, destination, change.rules, change.options, policy)
+    policy = await _without_loops(connection, policy)
     return Content(
-        code.destination if change.destination is None else checked.destination,
-        code.rules if change.rules is None else checked.rules,
-        code.options if change.options is None else checked.options,
+        code.destination if change.destination is None else check_destination(change.destination, policy),
+        code.rules if change.rules is None else read_rules(change.rules, policy),
+        code.options if change.options is None else read_options(change.options, policy),
     )
 
 

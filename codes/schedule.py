@@ -13,10 +13,10 @@ from codes.codes import checked_content
 from codes.destinations import DestinationError, DestinationPolicy
 from codes.errors import Conflict, NotFound
 from codes.names import plain_text
-from codes.options import read_options, written_options
+from codes.options import written_options
 from codes.passwords import with_hashed_password
 from codes.register import Code, get_code, get_code_by_id
-from codes.rules import read_rules, written_rules
+from codes.rules import written_rules
 from codes.versions import (
     Content,
     Version,
@@ -374,13 +374,3 @@ def _scheduled(row: Row[Any]) -> Scheduled:
 async def _write_audit(connection: AsyncConnection, who: str, action: str, code: Code, schedule_id: int) -> None:
     subject = f"{code.domain}/{code.code}: planned change {schedule_id}"
     await connection.execute(insert(audit).values(at=datetime.now(UTC), who=who, action=action, subject=subject[:300]))
-
-
-def content_of(scheduled: Scheduled, base: Content) -> Content:
-    """What the code would say with it."""
-    given = scheduled.content
-    return Content(
-        given.get("destination", base.destination),
-        read_rules(given["rules"], None) if "rules" in given else base.rules,
-        read_options(given["options"], None) if "options" in given else base.options,
-    )
