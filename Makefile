@@ -1,4 +1,4 @@
-# make serve · make test · make test-slow · make check · make bench: each does its own set-up.
+# make serve · make test · make test-slow · make check · make texts · make bench: each does its own set-up.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -q
 # Whole files side by side: the tests wait for processes more than they compute.
 PARALLEL := -n 3 --dist loadfile
 
-.PHONY: serve test test-slow test-ci check format bench lock clean
+.PHONY: serve test test-slow test-ci check format texts bench lock clean
 
 serve: $(RUN_STAMP) $(WEB_BUILD)
 	@$(BIN)/waymark geo update --if-missing
@@ -23,11 +23,13 @@ test: $(DEV_STAMP) $(WEB_BUILD)
 	$(PYTEST) -m "browser and not slow"
 
 test-slow: $(DEV_STAMP) $(WEB_BUILD)
-	$(PYTEST) -m slow
+	$(PYTEST) $(PARALLEL) -m "slow and together"
+	$(PYTEST) -m "slow and not together"
 
 # The share of the slow tests that fits into a CI run.
 test-ci: $(DEV_STAMP) $(WEB_BUILD)
-	$(PYTEST) -m "slow and ci"
+	$(PYTEST) $(PARALLEL) -m "slow and ci and together"
+	$(PYTEST) -m "slow and ci and not together"
 
 check: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
@@ -37,6 +39,10 @@ check: $(DEV_STAMP)
 format: $(DEV_STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Finds what customers read in the source, and tells what is not translated yet.
+texts: $(DEV_STAMP)
+	$(BIN)/python -m jobs.catalogues
 
 bench: $(DEV_STAMP) $(WEB_BUILD)
 	$(BIN)/python -m bench

@@ -1,5 +1,6 @@
 """What most tests start from: settings on a temporary folder, a migrated control database, a running private app."""
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,9 @@ from waymark.wiring import private_settings
 
 AddCode = Callable[..., Awaitable[Code]]
 SHORT_URL = "https://w.example"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's background job, and then in all that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Clock:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -115,6 +115,14 @@ class Running:
         assert self.process is not None
         return [pid for pid in _children_of(self.process.pid) if module in _command_of(pid)]
 
+    def kill(self, module: str) -> int:
+        """kill -9 of the child that runs this module; its pid, which is nobody's any more afterwards."""
+        pid = wait_for(lambda: self.child_pid(module), f"a process of {module}")
+        with suppress(ProcessLookupError):  # it has ended by itself just now
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: pid not in self.child_pids(module), f"the end of {module}")
+        return pid
+
     def cli(self, *words: str, code: int = 0) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "waymark.cli", *words, "--config", str(self.config)],
@@ -131,11 +139,19 @@ class Running:
         return json.loads(self.cli(*words, "--json"))
 
     def get(self, path: str, **query: Any) -> Any:
-        headers = {"Authorization": f"Bearer {(self.data / 'owner.token').read_text()}"}
-        url = f"http://127.0.0.1:{self.private_port}/api/v1{path}"
-        answer = httpx2.get(url, params=query, headers=headers, trust_env=False, timeout=30)
+        token = self.data / "owner.token"
+        known = token.read_text()
+        answer = self._ask(path, known, query)
+        if answer.status_code == 401:  # a private process that is just starting anew has another one
+            wait_for(lambda: token.read_text() != known, "a new token")
+            answer = self._ask(path, token.read_text(), query)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def _ask(self, path: str, token: str, query: dict[str, Any]) -> httpx2.Response:
+        url = f"http://127.0.0.1:{self.private_port}/api/v1{path}"
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx2.get(url, params=query, headers=headers, trust_env=False, timeout=30)
 
     def all_scans(self, **query: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -169,7 +185,8 @@ class Running:
 
 def _children_of(pid: int) -> Iterator[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
-        yield from (int(child) for child in (task / "children").read_text().split())
+        with suppress(OSError):  # a thread that ended just now
+            yield from [int(child) for child in (task / "children").read_text().split()]
 
 
 def _command_of(pid: int) -> list[str]:

@@ -174,6 +174,9 @@ def test_damage_found_while_looking_up(tmp_path: Path, caplog: pytest.LogCapture
     assert len(caplog.records) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_swapping_under_concurrent_lookups(tmp_path: Path) -> None:
     """Every look-up of every thread has a whole answer, of the file before or of the one after."""
     geo = tmp_path / "geo"

@@ -68,6 +68,9 @@ def test_no_limit(burst: int, per_minute: int) -> None:
     assert len(limit) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_a_million_networks_take_bounded_memory_and_the_busy_one_stays_known(moment: Moment) -> None:
     limit = MissLimit(burst=2, per_minute=1)
     assert [limit.take("busy") for _ in range(3)] == [True, True, False]

@@ -1,8 +1,6 @@
 """Planned changes: local times, overlaps, exactly once, the revert that does not overwrite anybody, the real ports."""
 
 import asyncio
-import os
-import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -352,29 +350,30 @@ def soon(seconds: float) -> str:
 
 @pytest.mark.ci
 @pytest.mark.slow
+@pytest.mark.together
 def test_a_planned_change_comes_and_goes_on_the_real_port(waymark: Running) -> None:
     waymark.cli("code", "add", LUNCH, "--slug", "menu")
-    planned = waymark.cli_json("code", "retarget", "menu", DINNER, "--at", soon(2), "--until", soon(5))
+    planned = waymark.cli_json("code", "retarget", "menu", DINNER, "--at", soon(6), "--until", soon(16))
     assert leads_to(waymark, "menu") == LUNCH
-    wait_for(lambda: leads_to(waymark, "menu") == DINNER, "the change coming into force", 6)
+    wait_for(lambda: leads_to(waymark, "menu") == DINNER, "the change coming into force")
     [active] = waymark.cli_json("code", "schedule", "list", "menu")["scheduled"]
     assert (active["id"], active["state"]) == (planned["id"], "active")
-    wait_for(lambda: leads_to(waymark, "menu") == LUNCH, "the change going again", 8)
+    wait_for(lambda: leads_to(waymark, "menu") == LUNCH, "the change going again")
     history = waymark.cli_json("code", "history", "menu")["versions"]
     assert [version["action"] for version in history] == ["revert", "schedule", "create"]
 
 
 @pytest.mark.ci
 @pytest.mark.slow
+@pytest.mark.together
 def test_a_kill_while_changes_are_due_leaves_each_made_exactly_once(waymark: Running) -> None:
     for number in range(30):
         waymark_post(waymark, "/codes", {"destination": LUNCH, "slug": f"kill-{number}"})
         body = {"destination": DINNER, "at": soon(3), "until": soon(6)}
         waymark_post(waymark, f"/codes/kill-{number}/schedule", body)
     for _ in range(4):
-        pid = wait_for(lambda: waymark.child_pid("waymark.private"), "the private process")
-        wait_for(lambda: is_up(waymark), "the private port", 30)
-        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: is_up(waymark), "the private port", 60)
+        waymark.kill("waymark.private")
     wait_for(lambda: is_up(waymark) and not waymark.get("/schedule")["scheduled"], "all of them being done", 60)
     with closing(sqlite3.connect(f"file:{waymark.data / 'waymark.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(

@@ -38,6 +38,9 @@ def waymark(tmp_path: Path) -> Running:
     return running
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_codes_answer_over_https_and_a_renewed_certificate_is_used(waymark: Running) -> None:
     with waymark:
         code = waymark.cli_json("code", "add", "https://example.com/", "--slug", "secure")
