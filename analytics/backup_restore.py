@@ -16,7 +16,7 @@ import duckdb
 from analytics.backup import Backup, BackupError, require_room, stamp, sync, usable_backups, write_document
 from analytics.backup_check import find_problem
 from analytics.demo import SERIES as DEMO
-from analytics.segments import Segment, list_segments, read_chunk
+from analytics.segments import Chunk, Segment, list_segments, read_chunk
 from analytics.store import ScanStore, StoreBroken, StoreError, connect, read_all
 from analytics.tables import BACKED_UP, fingerprint_of
 
@@ -28,6 +28,7 @@ _DEMO_RUNS: Final = f"{DEMO}.%"
 _FATAL: Final = re.compile(r"corrupt|checksum", re.IGNORECASE)
 
 # What the backup's marks have beyond the store's. Demo segments may have gone since, with all that was made of them.
+_LOOKS_AT: Final = "DELETE FROM job_views WHERE run = ? AND epoch_us(viewed_at) IN (SELECT unnest(?))"
 _BEHIND: Final = (
     "SELECT b.segment FROM read_parquet(?) AS b LEFT JOIN {marks} AS m ON m.segment = b.segment "
     "WHERE b.run NOT LIKE ? AND b.next_offset > coalesce(m.next_offset, 0)"
@@ -202,22 +203,24 @@ def _read_packed_anew(connection: duckdb.DuckDBPyConnection, journal: Path) -> N
     """Segments that were amid reading when the backup was made, and have been compressed since.
 
     Compressing may have cut whole addresses, which moves every line behind: the mark means nothing any more. What was read
-    of such a segment goes, by the scans' ids, and all of it is read again.
+    of such a segment goes, scans by their ids and looks by their moments, and all of it is read again.
     """
     begun = {name for (name,) in connection.execute("SELECT segment FROM journal_marks WHERE NOT done").fetchall()}
     for segment in list_segments(journal):
         if segment.name in begun and segment.packed:
-            for ids in _ids_in(journal, segment):
+            for chunk in _chunks_of(journal, segment):
+                ids, moments = [scan.id for scan in chunk.scans], [view.at_us for view in chunk.views]
                 connection.execute("DELETE FROM scans WHERE run = ? AND id IN (SELECT unnest(?))", [segment.run, ids])
+                connection.execute(_LOOKS_AT, [segment.run, moments])
             connection.execute("DELETE FROM quarantine WHERE segment = ?", [segment.name])
             connection.execute("DELETE FROM journal_marks WHERE segment = ?", [segment.name])
 
 
-def _ids_in(journal: Path, segment: Segment) -> Iterator[list[str]]:
+def _chunks_of(journal: Path, segment: Segment) -> Iterator[Chunk]:
     offset, done = 0, False
     while not done:
         chunk = read_chunk(journal, segment, offset, CHUNK_LINES)
-        yield [scan.id for scan in chunk.scans]
+        yield chunk
         offset, done = chunk.offset, chunk.done
 
 

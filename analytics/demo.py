@@ -17,7 +17,7 @@ from sqlalchemy import select
 from analytics.demo_plan import VENUES, Venue, Window, window_until
 from analytics.demo_scans import PlacedCode, demo_scans, us
 from analytics.store import ScanStore
-from codes.codes import Code, NewCode, create_code, delete_demo_codes, retarget
+from codes.codes import Code, CodeChange, NewCode, change_code, create_code, delete_demo_codes
 from codes.destinations import DestinationPolicy
 from codes.errors import Conflict
 from database.engine import Database
@@ -99,7 +99,9 @@ async def _place(database: Database, venue: Venue, window: Window, who: str, pol
     code = await create_code(database, new, who=who, policy=policy, at=launch - _PREPARATION)
     moments = [window.moment(share) for share, _, _ in venue.retargets]
     for at, (_, destination, reason) in zip(moments, venue.retargets, strict=True):
-        await retarget(database, venue.slug, destination, who=who, policy=policy, reason=reason, at=at)
+        rules = venue.rules if at == moments[-1] else None
+        change = CodeChange(destination, rules=rules or None, reason=reason)
+        await change_code(database, venue.slug, change, who=who, policy=policy, at=at)
     return _placed(venue, code, window, launch, moments)
 
 

@@ -1,9 +1,10 @@
 """What the demo data tells: three campaigns, their venues, when each is busy, what was retargeted. Invented, no I/O."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import exp
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 SHORTEST_DAYS: Final = 92
@@ -50,6 +51,7 @@ class Venue:
     destination: str
     retargets: tuple[tuple[float, str, str], ...] = ()  # (when, to where, why)
     taken_down: float | None = None
+    rules: tuple[Mapping[str, Any], ...] = ()  # they come with the last of the retargets
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -206,6 +208,21 @@ VENUES: Final = (
         105,
         0.24,
         "https://sessions.example.org/madrid",
+        ((0.55, "https://sessions.example.org/madrid", "two programme pages on trial; after hours the night bus"),),
+        rules=(
+            {
+                "name": "After hours",
+                "when": [{"time": {"from": "01:00", "until": "06:00", "zone": "Europe/Madrid"}}],
+                "to": "https://sessions.example.org/madrid/night-bus",
+            },
+            {
+                "name": "Programme trial",
+                "split": [
+                    {"name": "List", "weight": 1, "to": "https://sessions.example.org/madrid"},
+                    {"name": "Faces", "weight": 1, "to": "https://sessions.example.org/madrid/faces"},
+                ],
+            },
+        ),
     ),
     Venue(
         "demo-club-saopaulo",

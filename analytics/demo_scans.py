@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from analytics.demo_agents import CRAWLERS, HOSTING, PREVIEWS, WAVE_AGENTS
 from analytics.demo_people import Crowd, networks_in, visitor_id
 from analytics.demo_plan import BOT_WAVE, Venue, Window
+from analytics.demo_rules import decided
 from redirector.records import Scan
 
 AGAIN: Final = 0.12  # opens it a second time within two hours
@@ -72,13 +73,15 @@ def us(at: datetime) -> int:
 
 
 def _scan(request: _Request, number: int) -> Scan:
+    version = request.placed.version_at(request.at_us)
+    rule, variant = decided(request.placed.venue, version, request.at_us, request.visitor, request.query)
     return Scan(
         id=f"{request.at_us // 1000:012x}{ID_TAG}{number:06x}",
         at_us=request.at_us,
         code_id=request.placed.code_id,
-        version=request.placed.version_at(request.at_us),
-        rule=None,
-        variant=None,
+        version=version,
+        rule=rule,
+        variant=variant,
         uncounted=request.uncounted,
         address=request.address,
         user_agent=request.user_agent,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from geo.addresses import middle_of
@@ -11,8 +11,10 @@ from redirector.agents import AgentReader
 from redirector.decision import LET_THROUGH_UNCOUNTED
 from redirector.facts import prefix_of
 from redirector.records import Scan
+from redirector.staff import STAFF_UNCOUNTED
 
 Row = dict[str, Any]
+BY_PEOPLE: Final = (LET_THROUGH_UNCOUNTED, STAFF_UNCOUNTED)  # not counted, but no programs
 
 
 class Enricher:
@@ -59,7 +61,7 @@ class Enricher:
         row["browser"], row["browser_version"] = agent.browser, agent.browser_version
         row["app"] = agent.app
         # What the request was weighs more than what it called itself.
-        row["bot_reason"] = (None if scan.uncounted == LET_THROUGH_UNCOUNTED else scan.uncounted) or agent.bot_reason
+        row["bot_reason"] = (None if scan.uncounted in BY_PEOPLE else scan.uncounted) or agent.bot_reason
 
     def _put_location(self, row: Row, scan: Scan) -> None:
         place, network = self._located(scan.address)

@@ -18,6 +18,7 @@ from analytics.segments import Chunk, next_chunk
 from analytics.tallies import DAY_US
 from geo.places import Places
 from redirector.agents import AgentReader
+from redirector.records import View
 
 POLL_S: Final = 0.02
 ANSWER_WITHIN_S: Final = 0.5
@@ -60,7 +61,8 @@ class EnrichmentProcess:
             "segment": chunk.segment.name,
             "run": chunk.segment.run,
             "offset": chunk.offset,
-            "scans": len(rows),
+            "scans": len(rows) + chunk.erased_scans,
+            "views": [_view_row(view) for view in chunk.views],
             "corrupt": [[offset, line[:QUARANTINE_BYTES].decode(errors="replace")] for offset, line in chunk.corrupt],
             "torn_bytes": chunk.torn_bytes,
             "done": chunk.done,
@@ -74,6 +76,11 @@ class EnrichmentProcess:
     def _write_rows(self, rows: list[Row]) -> None:
         with self.batch_file.open("wb") as file:
             file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _view_row(view: View) -> list[Any]:
+    visitor = int(view.visitor, 16) if view.visitor else None
+    return [view.job_id, view.at_us, visitor, view.uncounted is None, view.uncounted]
 
 
 def main() -> None:

@@ -7,12 +7,13 @@ from typing import Any, Final, TypeVar
 import duckdb
 from babel import Locale
 
+from analytics.part_names import part_named
 from analytics.periods import Interval, interval_for, interval_starts
-from analytics.selection import Bots, Filter, Selection
+from analytics.selection import SPLIT_COLUMNS, Bots, Filter, Part, Selection, Split
 from analytics.store import ScanStore
 from geo.places import Places
 
-__all__ = ["Bots", "Filter", "Report", "Reports", "country_name"]
+__all__ = ["Bots", "Filter", "Report", "Reports", "Split", "country_name"]
 
 Report = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -20,6 +21,7 @@ Card = Callable[[Selection], Report]
 
 MAX_ROWS: Final = 100
 MAX_PLACES: Final = 3_000
+MAX_PARTS: Final = 12  # of a split; what is scanned less is one part together
 # What a card reads of the scans, besides their time and visitor.
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "summary": ("code_id",),
@@ -28,6 +30,8 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "referrers": ("referrer_host",),
     "networks": ("asn", "network"),
     "versions": ("code_id", "version"),
+    "rules": SPLIT_COLUMNS["rule"],
+    "variants": ("rule", "variant"),
     "codes": ("code_id",),
 }
 NO_PLACES: Final = "No place database is installed: run `waymark geo update` to get DB-IP City Lite (free, CC BY 4.0)."
@@ -49,6 +53,8 @@ class Reports:
             "referrers": _referrers,
             "networks": self._networks,
             "versions": _versions,
+            "rules": _rules,
+            "variants": _variants,
             "codes": _codes,
         }
 
@@ -59,6 +65,34 @@ class Reports:
         def answer(chosen: Selection) -> dict[str, Report]:
             chosen.gather(column for name in cards for column in _COLUMNS.get(name, ()))
             return {name: _report(chosen, card) for name, card in cards.items()}
+
+        return await self._ask(asked, answer)
+
+    async def split(self, name: str, asked: Filter, split: Split, interval: Interval | None = None) -> Report:
+        """The report as a whole and once more for each version, rule or variant, the most scanned first; their scans add up
+        to the whole's. Several codes' versions of one number, and rules of one name, are taken together.
+        """
+        card: Card = self._cards[name]
+        if name == "timeseries":
+            card = lambda chosen: _timeseries(chosen, interval)  # noqa: E731
+
+        def answer(chosen: Selection) -> Report:
+            apart = chosen.apart(split, _COLUMNS.get(name, ()))
+            found = apart.by_part(split, MAX_PARTS + 1)
+            shown = found if len(found) <= MAX_PARTS else found[: MAX_PARTS - 1]
+            rules = chosen.rules_by_version()
+            parts = [
+                {
+                    **part_named(split, value, rules.get(version, ())),
+                    **_of_part(apart.part(Part(split, (value,))), card),
+                }
+                for value, version, _scans, _visitors in shown
+            ]
+            if len(found) > len(shown):
+                others = Part(split, tuple(row[0] for row in shown), others=True)
+                parts.append({"label": "All others", **_of_part(apart.part(others), card)})
+            chosen.gather(_COLUMNS.get(name, ()))
+            return {**_report(chosen, card), "split": split, "parts": parts}
 
         return await self._ask(asked, answer)
 
@@ -91,6 +125,14 @@ class Reports:
     async def versions(self, asked: Filter) -> Report:
         """Scans by the version that answered them, newest first, per code."""
         return await self._one("versions", asked)
+
+    async def rules(self, asked: Filter) -> Report:
+        """Which rule decided, most often first; no rule is the default target."""
+        return await self._one("rules", asked)
+
+    async def variants(self, asked: Filter) -> Report:
+        """What splits chose, most often first; scans that no split decided are not in it."""
+        return await self._one("variants", asked)
 
     async def codes(self, asked: Filter) -> Report:
         """The most scanned codes."""
@@ -147,6 +189,10 @@ def _report(chosen: Selection, card: Card) -> Report:
     }
 
 
+def _of_part(chosen: Selection, card: Card) -> Report:
+    return {"total": dict(chosen.total), **card(chosen)}
+
+
 def _timeseries(chosen: Selection, interval: Interval | None = None) -> Report:
     period = chosen.asked.period
     interval = interval or interval_for(period)
@@ -156,10 +202,10 @@ def _timeseries(chosen: Selection, interval: Interval | None = None) -> Report:
     for start, at in starts.items():
         scans, visitors = counts.get(start, (0, 0))
         points.append({"at": period.local(at), "scans": scans, "visitors": visitors})
-    changes = [
-        {"at": period.local(_aware(at)), "code": code, "version": number, "destination": destination}
-        for at, code, number, destination in chosen.changes()
-    ]
+    shown = "at, code, version, destination, action, restores, who, reason"
+    changes = _entries(shown, chosen.changes())
+    for change in changes:
+        change["at"] = period.local(_aware(change["at"]))
     return {"interval": interval, "points": points, "changes": changes}
 
 
@@ -201,6 +247,29 @@ def _versions(chosen: Selection) -> Report:
             chosen.asked.period.local(_aware(row[key])) for key in ("first_at", "last_at")
         )
     return {"versions": found}
+
+
+def _rules(chosen: Selection) -> Report:
+    tail = f"ORDER BY scans DESC, rule LIMIT {MAX_ROWS}"
+    rows = chosen.by_value("tally_rule", "rule, last_version, scans, visitors", tail)
+    rules = chosen.rules_by_version()
+    return {
+        "rules": [
+            {**part_named("rule", rule or "", rules.get(version, ())), "scans": scans, "visitors": visitors}
+            for rule, version, scans, visitors in rows
+        ]
+    }
+
+
+def _variants(chosen: Selection) -> Report:
+    tail = f"WHERE variant IS NOT NULL ORDER BY scans DESC, rule, variant LIMIT {MAX_ROWS}"
+    rows = chosen.by_value("tally_variant", "rule, variant, scans, visitors", tail)
+    return {
+        "variants": [
+            {**part_named("variant", f"{rule}\n{variant}"), "scans": scans, "visitors": visitors}
+            for rule, variant, scans, visitors in rows
+        ]
+    }
 
 
 def _codes(chosen: Selection) -> Report:

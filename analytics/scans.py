@@ -51,6 +51,11 @@ class Scans:
         more = len(rows) > limit
         return shown, _cursor(rows[limit - 1]) if more else None
 
+    async def codes_with(self, labels: tuple[str, ...]) -> frozenset[int]:
+        """Which have all these tags and groups at this moment."""
+        rows = await self._store.query("SELECT code_id FROM codes WHERE list_has_all(tags, ?)", [list(labels)])
+        return frozenset(code_id for (code_id,) in rows)
+
     async def describe(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows as the enrichment process sends them, with their code's name, as the list shows them."""
         ids = list({row["code_id"] for row in rows})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from redirector.records import Scan, Stats, parse_line
+from redirector.records import Erased, Scan, Stats, View, parse_line
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Chunk:
     segment: Segment
     offset: int  # where reading goes on
     scans: list[Scan] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    erased_scans: int = 0  # recorded once, and gone with their job
     corrupt: list[tuple[int, bytes]] = field(default_factory=list)  # (offset, line)
     torn_bytes: int = 0  # a last line without its end, in a segment that nobody will finish
     done: bool = False
@@ -143,7 +145,11 @@ def _add_line(chunk: Chunk, line: bytes) -> None:
         return
     if isinstance(record, Scan):
         chunk.scans.append(record)
+    elif isinstance(record, View):
+        chunk.views.append(record)
+    elif isinstance(record, Erased):
+        chunk.erased_scans += record.was_scan
     else:
         chunk.stats = record
-        chunk.scans_before_stats = len(chunk.scans)
+        chunk.scans_before_stats = len(chunk.scans) + chunk.erased_scans
         chunk.corrupt_before_stats = len(chunk.corrupt)

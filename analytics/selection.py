@@ -13,6 +13,7 @@ from analytics.periods import Period
 from analytics.tallies import BY_VALUE, DAILY_VISITOR, DAY_US, QUARTER, TOLD
 
 Bots = Literal["exclude", "include", "only"]
+Split = Literal["version", "rule", "variant"]
 Row = tuple[Any, ...]
 
 COUNTS: Final = f"count(*) AS scans, count(DISTINCT {DAILY_VISITOR}) AS visitors"
@@ -22,9 +23,33 @@ _BOTS: Final[dict[Bots, tuple[str, ...]]] = {
     "include": (),
 }
 _TALLIED_BOTS: Final[dict[Bots, tuple[str, ...]]] = {"exclude": ("NOT bot",), "only": ("bot",), "include": ()}
+MAX_CHANGES: Final = 500
 MAX_RUNS: Final = 12  # of settled days: every gap between them costs some planning
 GATHERED_SCANS: Final = 2_000_000
+# What scans are told apart by, as one text; "" where there is none. Names hold no line breaks.
+PART_OF: Final[dict[Split, str]] = {
+    "version": "version::VARCHAR",
+    "rule": "coalesce(rule, '')",
+    "variant": "CASE WHEN variant IS NULL THEN '' ELSE coalesce(rule, '') || chr(10) || variant END",
+}
+SPLIT_COLUMNS: Final[dict[Split, tuple[str, ...]]] = {
+    "version": ("version",),
+    "rule": ("rule", "version"),
+    "variant": ("rule", "variant", "version"),
+}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The scans of some values of a split, or of all others."""
+
+    split: Split
+    values: tuple[str, ...]
+    others: bool = False
+
+    def clause(self, values: str) -> str:
+        return f"{PART_OF[self.split]} {'NOT ' if self.others else ''}IN (SELECT unnest({values}))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +60,13 @@ class Filter:
     code_ids: tuple[int, ...] | None = None  # None = all
     tag: str | None = None
     bots: Bots = "exclude"
+    groups: tuple[str, ...] = ()  # of codes.groups; a code must be in each
+    part: Part | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a code must have, as the store keeps it: the tag and the groups."""
+        return self.groups if self.tag is None else (self.tag, *self.groups)
 
     def where(self) -> tuple[str, list[Any]]:
         clauses = ["counted", "scanned_at >= ?", "scanned_at < ?", *_BOTS[self.bots]]
@@ -42,9 +74,12 @@ class Filter:
         if self.code_ids is not None:
             clauses.append("code_id IN (SELECT unnest(?))")
             parameters.append(list(self.code_ids))
-        if self.tag is not None:
-            clauses.append("code_id IN (SELECT code_id FROM codes WHERE list_contains(tags, ?))")
-            parameters.append(self.tag)
+        if self.labels:
+            clauses.append("code_id IN (SELECT code_id FROM codes WHERE list_has_all(tags, ?))")
+            parameters.append(list(self.labels))
+        if self.part is not None:
+            clauses.append(self.part.clause("?"))
+            parameters.append(list(self.part.values))
         return " AND ".join(clauses), parameters
 
 
@@ -60,13 +95,18 @@ class Run:
 class Selection:
     """A filter at one state of the store: to be used within one read. Answers rows of texts and numbers."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, asked: Filter) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, asked: Filter, *, tallied: bool = True, within: str | None = None
+    ) -> None:
+        """``within``: what holds the scans of this part and those of the others."""
         self.asked = asked
         self._cursor = cursor
-        self._of_codes = asked.code_ids is not None or asked.tag is not None
+        self._of_codes = asked.code_ids is not None or bool(asked.labels)
         self._parameters = _parameters(asked)
-        self._runs = self._settled_runs()
+        self._runs = self._settled_runs() if tallied and asked.part is None else []
         self._scans = f"({' UNION ALL '.join(self._pieces())})"
+        if within is not None and asked.part is not None:
+            self._scans = f"(SELECT * FROM {within} WHERE {asked.part.clause('$values')})"
 
     @cached_property
     def total(self) -> dict[str, int]:
@@ -83,12 +123,35 @@ class Selection:
         """Before several questions: few scans of some codes among many are looked for once, not for every question."""
         if not self._of_codes:
             return
-        of_one = self.asked.tag is not None or len(self.asked.code_ids or ()) == 1  # then what is large has tallies
+        # Then what is large has tallies.
+        of_one = len(self.asked.labels) == 1 or len(self.asked.code_ids or ()) == 1
         if not of_one and self._ask(f"SELECT count(*) FROM {self._scans}")[0][0] > GATHERED_SCANS:
             return
-        shown = ", ".join(sorted({"scanned_at", "visitor", *columns}))
-        self._ask(f"CREATE OR REPLACE TEMP TABLE gathered AS SELECT {shown} FROM {self._scans}")
-        self._scans = "gathered"
+        self._gather("gathered", columns)
+
+    def apart(self, split: Split, columns: Iterable[str]) -> "Selection":
+        """The same from the scans themselves, to be told apart: there are no tallies of parts."""
+        whole = Selection(self._cursor, self.asked, tallied=False)
+        if whole._ask(f"SELECT count(*) FROM {whole._scans}")[0][0] <= GATHERED_SCANS:
+            whole._gather("split_scans", {"code_id", *SPLIT_COLUMNS[split], *columns})
+        return whole
+
+    def by_part(self, split: Split, most: int) -> list[Row]:
+        """Value, newest version, scans, visitors; the most scanned values first."""
+        return self._ask(
+            f"SELECT {PART_OF[split]} AS value, max(version), {COUNTS} FROM {self._scans} GROUP BY value "
+            f"ORDER BY scans DESC, value LIMIT {most}"
+        )
+
+    def part(self, part: Part) -> "Selection":
+        return Selection(self._cursor, replace(self.asked, part=part), within=self._scans)
+
+    def rules_by_version(self) -> dict[int, list[str]]:
+        """The names of each version's rules, in order; only of one code that was named."""
+        if self.asked.code_ids is None or len(self.asked.code_ids) != 1:
+            return {}
+        found = "SELECT number, rules FROM versions WHERE code_id = ?"
+        return {number: rules or [] for number, rules in self._cursor.execute(found, self.asked.code_ids).fetchall()}
 
     def by_value(self, table: str, shown: str = "*", tail: str = "") -> list[Row]:
         """The table's columns, scans, visitors, and what else it tells, for each of its values."""
@@ -158,14 +221,23 @@ class Selection:
         return Selection(self._cursor, replace(self.asked, bots="only"))
 
     def changes(self) -> list[Row]:
-        """When, code, version, destination of each retargeting in the period of the codes that were named."""
+        """When, code, version, destination, action, version restored, who, why: of each change of the named codes in the
+        period; the latest ones if there are many.
+        """
         if self.asked.code_ids is None:
             return []
-        return self._cursor.execute(
-            "SELECT made_at, code, number, destination FROM versions JOIN codes USING (code_id) "
-            "WHERE code_id IN (SELECT unnest(?)) AND made_at >= ? AND made_at < ? AND number > 1 ORDER BY made_at LIMIT 200",
+        latest = self._cursor.execute(
+            "SELECT made_at, code, number, destination, action, restores, who, reason FROM versions "
+            "JOIN codes USING (code_id) WHERE code_id IN (SELECT unnest(?)) AND made_at >= ? AND made_at < ? AND number > 1 "
+            f"ORDER BY made_at DESC, code, number DESC LIMIT {MAX_CHANGES}",
             [list(self.asked.code_ids), naive(self.asked.period.start), naive(self.asked.period.end)],
         ).fetchall()
+        return latest[::-1]
+
+    def _gather(self, table: str, columns: Iterable[str]) -> None:
+        shown = ", ".join(sorted({"scanned_at", "visitor", *columns}))
+        self._ask(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {shown} FROM {self._scans}")
+        self._scans = table
 
     def _ask(self, sql: str, **more: Any) -> list[Row]:
         used = {name: value for name, value in self._parameters.items() if f"${name}" in sql}
@@ -181,8 +253,8 @@ class Selection:
 
     def _settled_runs(self) -> list[Run]:
         """Stretches of settled months, and of the days before, between and after them; the longest if there are many."""
-        code_ids, tag = self.asked.code_ids, self.asked.tag
-        if code_ids is not None and (tag is not None or len(code_ids) != 1):
+        code_ids, labels = self.asked.code_ids, self.asked.labels
+        if len(labels) > 1 or (code_ids is not None and (labels or len(code_ids) != 1)):
             return []
         rows = self._cursor.execute(
             "SELECT scope, first_day, end_day FROM settled JOIN tally_scopes USING (unit) WHERE ready "
@@ -190,7 +262,7 @@ class Selection:
             "AND first_day >= $first AND end_day <= $end AND NOT (mixed AND $both) ORDER BY unit = 'day', first_day",
             {
                 "code_id": code_ids[0] if code_ids else None,
-                "tag": tag,
+                "tag": labels[0] if labels else None,
                 "first": -(-_microseconds(self.asked.period.start) // DAY_US),
                 "end": _microseconds(self.asked.period.end) // DAY_US,
                 "both": self.asked.bots == "include",
@@ -234,14 +306,18 @@ def _of_codes(asked: Filter) -> list[str]:
     clauses = []
     if asked.code_ids is not None:
         clauses.append("code_id = $codes[1]" if len(asked.code_ids) == 1 else "code_id IN (SELECT unnest($codes))")
-    if asked.tag is not None:
-        clauses.append("code_id IN (SELECT code_id FROM codes WHERE list_contains(tags, $tag))")
+    if asked.labels:
+        clauses.append("code_id IN (SELECT code_id FROM codes WHERE list_has_all(tags, $labels))")
+    if asked.part is not None:
+        clauses.append(asked.part.clause("$values"))
     return clauses
 
 
 def _parameters(asked: Filter) -> dict[str, Any]:
-    codes = {} if asked.code_ids is None else {"codes": list(asked.code_ids)}
-    return codes if asked.tag is None else {**codes, "tag": asked.tag}
+    lists: dict[str, Any] = {"codes": asked.code_ids, "labels": asked.labels or None}
+    if asked.part is not None:
+        lists["values"] = asked.part.values
+    return {name: list(values) for name, values in lists.items() if values is not None}
 
 
 def naive(at: datetime) -> datetime:

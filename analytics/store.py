@@ -15,12 +15,12 @@ import duckdb
 import orjson
 
 from analytics import tallies
-from analytics.tables import CREATE, INSERT_BATCH, INSERT_QUARANTINE, fingerprint_of
+from analytics.tables import CREATE, INSERT_BATCH, INSERT_QUARANTINE, INSERT_VIEWS, UPGRADE, fingerprint_of
 
 log = logging.getLogger(__name__)
 
 QUERY_THREADS: Final = 2
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _CHANGES_SCANS: Final = re.compile(r"\s*(INSERT INTO|DELETE FROM) scans\b", re.IGNORECASE)
 Answer = TypeVar("Answer")
 
@@ -88,9 +88,12 @@ class ScanStore:
         """One enriched batch (the file and what the enrichment process says of it) in one transaction."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._append, batch)
 
-    async def write(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Several statements in one transaction, behind the batches that were asked before."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._write, statements)
+    async def write(self, statements: Sequence[tuple[str, Sequence[Any]]], days: Iterable[int] | None = None) -> None:
+        """Several statements in one transaction, behind the batches that were asked before.
+
+        ``days``: the UTC days of the scans they remove; None is every day.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._write, statements, days)
 
     async def snapshot(self, questions: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
         """As ``read``, for what takes long: on a thread beside reports and batches, one after the other.
@@ -184,6 +187,8 @@ class ScanStore:
         statements: list[tuple[str, Sequence[Any]]] = []
         if batch["scans"]:
             statements.append((INSERT_BATCH, [str(self.batch_file), batch["run"]]))
+        if batch.get("views"):
+            statements.append((INSERT_VIEWS, [batch["run"], *map(list, zip(*batch["views"], strict=True))]))
         if batch["corrupt"]:
             offsets, lines = zip(*batch["corrupt"], strict=True)
             statements.append((INSERT_QUARANTINE, [batch["segment"], list(offsets), list(lines)]))
@@ -297,6 +302,9 @@ def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.execute("INSERT INTO store_version VALUES (?)", [SCHEMA_VERSION])
     elif row[0] > SCHEMA_VERSION:
         raise StoreError(f"the scan store {path} was written by a newer Waymark (version {row[0]}); install that one.")
+    elif row[0] < SCHEMA_VERSION:
+        for statement in UPGRADE:
+            connection.execute(statement)
 
 
 def _accounting(batch: dict[str, Any]) -> tuple[str, list[Any]]:

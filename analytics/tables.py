@@ -49,19 +49,41 @@ CREATE: Final = (
     "CREATE TABLE IF NOT EXISTS accounting (run VARCHAR PRIMARY KEY, stated_at TIMESTAMP, answered BIGINT, recorded BIGINT, "
     "pending BIGINT, lost BIGINT, lost_reasons VARCHAR, counters VARCHAR, seen_scans BIGINT, seen_corrupt BIGINT)",
     "CREATE TABLE IF NOT EXISTS quarantine (segment VARCHAR, at_offset BIGINT, line VARCHAR)",
-    # Dimensions, fed from the control database's change feed.
+    # Looks at jobs' pages, apart from scans. visitor: NULL with Sec-GPC.
+    "CREATE TABLE IF NOT EXISTS job_views (job_id BIGINT, viewed_at TIMESTAMP, visitor UBIGINT, counted BOOLEAN, "
+    "uncounted_reason VARCHAR, run VARCHAR)",
+    # Dimensions, fed from the control database's change feed. tags: also the groups of codes/groups.py.
     "CREATE TABLE IF NOT EXISTS codes (code_id BIGINT PRIMARY KEY, code VARCHAR, short_url VARCHAR, name VARCHAR, "
     "tags VARCHAR[], demo BOOLEAN)",
     "CREATE TABLE IF NOT EXISTS versions (code_id BIGINT, number INTEGER, destination VARCHAR, made_at TIMESTAMP, who VARCHAR, "
     "PRIMARY KEY (code_id, number))",
+    # rules: their names, in order.
+    *(
+        f"ALTER TABLE versions ADD COLUMN IF NOT EXISTS {column}"
+        for column in ("action VARCHAR", "restores INTEGER", "reason VARCHAR", "rules VARCHAR[]")
+    ),
     "CREATE TABLE IF NOT EXISTS dimension_mark (seq BIGINT)",
 )
 
 # What a backup holds. The others are filled again: the dimensions from the control database, the version by who creates it.
-BACKED_UP: Final = ("scans", "journal_marks", "accounting", "quarantine")
+BACKED_UP: Final = ("scans", "journal_marks", "accounting", "quarantine", "job_views")
 REFILLED: Final = ("store_version", "codes", "versions", "dimension_mark")
 
+# A store of version 1: its dimensions lack groups and what versions changed, its tallies lack rules.
+UPGRADE: Final = (
+    "DELETE FROM dimension_mark",
+    "DELETE FROM settled",
+    "UPDATE store_version SET version = 2",
+)
+
 INSERT_QUARANTINE: Final = "INSERT INTO quarantine SELECT ?, unnest(?), unnest(?)"
+
+# The run, and a list for each column.
+INSERT_VIEWS: Final = (
+    "INSERT INTO job_views SELECT job_id, make_timestamp(at_us), visitor, counted, reason, $1 FROM (SELECT "
+    "unnest($2::BIGINT[]) AS job_id, unnest($3::BIGINT[]) AS at_us, unnest($4::UBIGINT[]) AS visitor, "
+    "unnest($5::BOOLEAN[]) AS counted, unnest($6::VARCHAR[]) AS reason)"
+)
 
 _FILE_COLUMNS: Final = {
     ("at_us" if name == "scanned_at" else name): kinds[1] for name, kinds in COLUMNS.items() if kinds[1]

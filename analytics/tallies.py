@@ -30,6 +30,8 @@ BY_VALUE: Final[dict[str, dict[str, str]]] = {
     "tally_asn": {"asn": "BIGINT"},
     "tally_code_id": {"code_id": "BIGINT"},
     "tally_version": {"code_id": "BIGINT", "version": "INTEGER"},
+    "tally_rule": {"rule": "VARCHAR"},
+    "tally_variant": {"rule": "VARCHAR", "variant": "VARCHAR"},
     "tally_country": {"country": "INTEGER"},
     "tally_region": {"region": "INTEGER"},
     "tally_city": {"city": "INTEGER"},
@@ -38,6 +40,7 @@ BY_VALUE: Final[dict[str, dict[str, str]]] = {
 TOLD: Final[dict[str, dict[str, tuple[str, str, str]]]] = {
     "tally_asn": {"network": ("VARCHAR", "any_value", "network")},
     "tally_version": {"first_at": ("TIMESTAMP", "min", "scanned_at"), "last_at": ("TIMESTAMP", "max", "scanned_at")},
+    "tally_rule": {"last_version": ("INTEGER", "max", "version")},
 }
 _KEY: Final = "scope INTEGER, day INTEGER, bot BOOLEAN"  # day: the first one of the span
 TABLES: Final = (
@@ -67,8 +70,8 @@ TABLES: Final = (
 _LEVELS: Final = {"country": 1, "region": 2, "city": 3}
 # Most visitors scan once a day: those are counted without telling them apart.
 _PICKED: Final = (
-    "CREATE OR REPLACE TEMP TABLE picked AS SELECT scanned_at, code_id, version, bot_reason, device, os, browser, app, "
-    "country, region, city, latitude, longitude, asn, network, referrer_host, bot_reason IS NOT NULL AS bot, "
+    "CREATE OR REPLACE TEMP TABLE picked AS SELECT scanned_at, code_id, version, rule, variant, bot_reason, device, os, "
+    "browser, app, country, region, city, latitude, longitude, asn, network, referrer_host, bot_reason IS NOT NULL AS bot, "
     f"{QUARTER} AS quarter, {DAY} AS at_day, {DAILY_VISITOR} AS who, count(*) OVER (PARTITION BY who) > 1 AS again FROM scans "
     "WHERE counted AND scanned_at >= make_timestamp(?) AND scanned_at < make_timestamp(?)"
 )
@@ -97,8 +100,9 @@ _WHOLE: Final = (
 )
 _SETTLING: Final = (
     f"CREATE OR REPLACE TEMP TABLE settling AS WITH {_PLACED}, "
-    "rows AS (SELECT bot, quarter, {day} AS day, code_id, version, device, os, browser, app, referrer_host, bot_reason, asn, "
-    "network, scanned_at, who, CASE WHEN again THEN who END AS visitor, (who IS NOT NULL AND NOT again)::INTEGER AS once, "
+    "rows AS (SELECT bot, quarter, {day} AS day, code_id, version, rule, variant, device, os, browser, app, "
+    "referrer_host, bot_reason, asn, network, scanned_at, who, CASE WHEN again THEN who END AS visitor, "
+    "(who IS NOT NULL AND NOT again)::INTEGER AS once, "
     "country_spot AS country, region_spot AS region, city_spot AS city FROM picked JOIN placed ON "
     "picked.country IS NOT DISTINCT FROM placed.country AND picked.region IS NOT DISTINCT FROM placed.region "
     "AND picked.city IS NOT DISTINCT FROM placed.city) "

@@ -1,7 +1,8 @@
 """An open-loop client in a process of its own: sends when a request is due, whatever became of those before.
 
 Every second request comes on a connection of its own, as from a phone; the others share kept connections. Its one line of
-output holds for each answer when it was due, sent and done.
+output holds for each answer when it was due, sent and done. SIGTERM ends it early, once it says
+that it is under way.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import asyncio
 import gc
 import json
 import selectors
+import signal
 import sys
 from dataclasses import dataclass, field
 from random import Random
@@ -23,6 +25,7 @@ from bench.running import code_name
 MAX_OPEN: Final = 900  # select() takes no descriptor above 1023
 LAST_ANSWER_WITHIN_S: Final = 10.0
 LEAD_S: Final = 0.3
+UNDER_WAY: Final = "under way"  # on the standard error, when it may be ended
 
 
 @dataclass(slots=True)
@@ -95,6 +98,17 @@ class OpenLoad:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._start = 0.0
+        self._stopped = False
+        self.begun = asyncio.Event()
+
+    @property
+    def started_at(self) -> float:
+        """On the clock that all processes of a machine share."""
+        return self._start
+
+    def stop(self) -> None:
+        """No request that is not due yet; those under way are waited for."""
+        self._stopped = True
 
     def now(self) -> float:
         return self._loop.time() - self._start
@@ -104,7 +118,10 @@ class OpenLoad:
             Request(due, number % 2 == 0, self._request(number % 2 == 0)) for number, due in enumerate(self._due)
         ]
         self._start = self._loop.time() + LEAD_S
+        self.begun.set()
         for request in requests:
+            if self._stopped:
+                break
             wait = request.due - self.now()
             if wait > 0:
                 await asyncio.sleep(wait)
@@ -185,6 +202,16 @@ async def run(port: int, rate: float, seconds: float, codes: int, seed: int = 1)
     return load.tally
 
 
+async def _run_until_told(port: int, rate: float, seconds: float, codes: int) -> OpenLoad:
+    load = OpenLoad(port, rate, seconds, codes, seed=1)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.stop)
+    running = asyncio.create_task(load.run())
+    await load.begun.wait()
+    print(UNDER_WAY, file=sys.stderr, flush=True)
+    await running
+    return load
+
+
 def precise_loop() -> asyncio.AbstractEventLoop:
     """epoll and uvloop wake in whole milliseconds; select() is exact, and a redirect takes a fraction of one."""
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
@@ -198,8 +225,9 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # a collection would make the client late
     with asyncio.Runner(loop_factory=precise_loop) as runner:
-        tally = runner.run(run(asked.port, asked.rate, asked.seconds, asked.codes))
-    answer: dict[str, Any] = {name: getattr(tally, name) for name in ("due", "sent", "done", "own", "failed")}
+        load = runner.run(_run_until_told(asked.port, asked.rate, asked.seconds, asked.codes))
+    answer: dict[str, Any] = {name: getattr(load.tally, name) for name in ("due", "sent", "done", "own", "failed")}
+    answer["started_at"] = load.started_at
     json.dump(answer, sys.stdout)
 
 

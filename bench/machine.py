@@ -40,11 +40,16 @@ def cores() -> int:
 
 
 def interpreter_build() -> str:
-    """An unoptimised build of CPython costs a fifth to a third: a figure without this line says little."""
+    """An unoptimised build of CPython costs a fifth to a third: a figure without this line says little.
+
+    Distributions that profile in their own way, as Debian does, do not say so in the settings of the build.
+    """
     options = sysconfig.get_config_var("CONFIG_ARGS") or ""
     optimised = "--enable-optimizations" in options
     link_time = "--with-lto" in options
-    return ("profile-optimised build" if optimised else "NOT a profile-optimised build") + (" with LTO" * link_time)
+    return ("profile-optimised build" if optimised else "profile optimisation not named in the build's settings") + (
+        " with LTO" * link_time
+    )
 
 
 def find_program(name: str) -> str | None:

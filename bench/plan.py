@@ -28,6 +28,9 @@ class Plan:
     stored_counts: tuple[int, ...] = (100_000, 1_000_000, 3_000_000)  # 10 M are asked in the reports
     backlog_s: int = 30  # of open-loop scans with and without the private side
     backlog_scans: int = 1_800_000  # an hour of 500 a second, made as fast as the worker answers
+    import_rows: int = 100_000
+    bulk_counts: tuple[int, ...] = (1_000, 10_000)
+    worker_counts: tuple[int, ...] = (1, 2)
     hour: bool = False  # that hour at its own pace
     geo: Path | None = None  # a folder with place databases, as `waymark geo update` makes it
 
@@ -47,5 +50,7 @@ PLANS: Final[dict[Scale, Plan]] = {
         stored_counts=(50_000, 200_000),
         backlog_s=10,
         backlog_scans=200_000,
+        import_rows=20_000,
+        bulk_counts=(1_000,),
     ),
 }

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -104,9 +104,9 @@ class Installation:
                 yield child
 
     @contextmanager
-    def served(self) -> Iterator[Child]:
+    def served(self, workers: int = 1) -> Iterator[Child]:
         """Both sides under the supervisor, as most people run them."""
-        command = _python("waymark.cli", "serve", "--config", str(self.config))
+        command = _python("waymark.cli", "serve", f"--workers={workers}", "--config", str(self.config))
         with running(command, self.folder / "serve.log") as child:
             wait_for(
                 lambda: self.status_of("/-/ready") == 200 and self._private_answers(), "Waymark is up", child=child
@@ -187,13 +187,29 @@ class Api:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def get(self, path: str, **query: Any) -> Any:
+        return self._answer("GET", path, None, query)
+
+    def post(self, path: str, body: bytes | Mapping[str, Any], **query: Any) -> Any:
+        """A mapping goes as JSON, bytes as they are."""
+        if isinstance(body, bytes):
+            return self._answer("POST", path, body, query)
+        return self._answer("POST", path, json.dumps(body).encode(), query, {"Content-Type": "application/json"})
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        query: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         asked = f"/api/v1{path}?{urlencode(query)}"
-        self._connection.request("GET", asked, headers=self._headers)
+        self._connection.request(method, asked, body, {**self._headers, **(headers or {})})
         answer = self._connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise BenchError(f"{path} was answered with {answer.status}: {body[:300]!r}")
-        return json.loads(body)
+        said = answer.read()
+        if answer.status not in (200, 201):
+            raise BenchError(f"{path} was answered with {answer.status}: {said[:300]!r}")
+        return json.loads(said)
 
     def timed(self, path: str, **query: Any) -> float:
         start = time.perf_counter()

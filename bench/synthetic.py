@@ -118,7 +118,8 @@ async def fill(path: Path, scans: int, *, settled: bool = True) -> None:
                     [ids, names, urls, tags],
                 ),
                 (
-                    "INSERT INTO versions SELECT unnest(?), number, ?, ?, 'bench' FROM (VALUES (1), (2)) AS v(number)",
+                    "INSERT INTO versions (code_id, number, destination, made_at, who) "
+                    "SELECT unnest(?), number, ?, ?, 'bench' FROM (VALUES (1), (2)) AS v(number)",
                     [ids, DESTINATION, START.replace(tzinfo=None)],
                 ),
             ]

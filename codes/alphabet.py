@@ -56,6 +56,7 @@ def fold(code: str) -> str:
 
 
 _RESERVED_KEYS: Final = {fold(name): reason for name, reason in _RESERVED_NAMES.items()}
+_RESERVED_KEY_PREFIX: Final = fold(_RESERVED_PREFIX)
 
 
 def new_code(length: int = CAMPAIGN_LENGTH) -> str:
@@ -95,7 +96,7 @@ def reserved_reason(code: str) -> str | None:
     if len(first) == 1 and first.isalpha():
         return "one-letter paths are kept for Waymark's own pages"
     key = fold(first)
-    if key.startswith(fold(_RESERVED_PREFIX)):
+    if key.startswith(_RESERVED_KEY_PREFIX):
         return "iPhones ask for it by themselves"
     return _RESERVED_KEYS.get(key)
 

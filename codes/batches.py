@@ -1,11 +1,13 @@
-"""Print batches: one order at the printer's. Putting a code into one sets its ``printed`` lock, which stays."""
+"""Print batches: one order at the printer's. Putting a code into one sets its ``printed`` lock, which stays; a batch that is
+``printed`` itself gives no code back.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,6 +39,7 @@ class Batch:
     quantity: int
     cost: Money | None
     note: str
+    printed: bool
     codes: int
     created_at: datetime
     created_by: str
@@ -45,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchChange:
-    """None leaves a field as it is; ``codes`` are added to those in it."""
+    """None leaves a field as it is; ``codes`` are added to those in it, ``taken_out`` leave it with their own lock on."""
 
     name: str | None = None
     printed_on: date | None = None
@@ -53,8 +56,10 @@ class BatchChange:
     cost: Money | None = None
     no_cost: bool = False
     note: str | None = None
+    printed: bool | None = None
     archived: bool | None = None
     codes: Sequence[str] = ()
+    taken_out: Sequence[str] = ()
     domain: str | None = None
 
 
@@ -62,7 +67,7 @@ async def create_batch(database: Database, given: BatchChange, *, who: str) -> B
     """Raises CodeError, NotFound (a code), or Conflict when the name is taken."""
     if given.name is None or given.printed_on is None or given.quantity is None:
         raise BatchError("a print batch needs a name, the day of printing and a quantity.")
-    values = {"note": "", "cost_minor": None, "currency": None, **_values(given)}
+    values = {"note": "", "printed": False, "cost_minor": None, "currency": None, **_values(given)}
     values |= {"created_at": datetime.now(UTC), "created_by": who}
     async with database.transaction() as connection:
         try:
@@ -76,7 +81,7 @@ async def create_batch(database: Database, given: BatchChange, *, who: str) -> B
 
 
 async def update_batch(database: Database, batch_id: int, change: BatchChange, *, who: str) -> Batch:
-    """Raises NotFound, CodeError, Conflict."""
+    """Raises NotFound, CodeError, and Conflict for a name that is taken or a code taken out of a printed batch."""
     async with database.transaction() as connection:
         before = await get_batch(connection, batch_id)
         values = _values(change)
@@ -87,7 +92,8 @@ async def update_batch(database: Database, batch_id: int, change: BatchChange, *
                 await connection.execute(update(print_batches).where(print_batches.c.id == batch_id).values(values))
             except IntegrityError as error:
                 raise _taken(str(values.get("name"))) from error
-            await write_audit(connection, who, "batch.update", before.name)
+            await write_audit(connection, who, _said(before, change), before.name)
+        await _take_out(connection, before, change, who)
         await _add_codes(connection, batch_id, change, who)
         return await get_batch(connection, batch_id)
 
@@ -125,6 +131,21 @@ async def batches_of_code(connection: AsyncConnection, code_id: int) -> list[Bat
     return [_batch(row) for row in await connection.execute(query)]
 
 
+async def _take_out(connection: AsyncConnection, batch: Batch, change: BatchChange, who: str) -> None:
+    if change.taken_out and batch.printed and change.printed is not False:
+        raise Conflict(
+            f"print batch {batch.name!r} is locked as printed: it says what is on paper, so no code can be taken out. If it"
+            " was marked by mistake, unlock it first (`waymark batch update NAME --not-printed`)."
+        )
+    for code in {
+        code.id: code for code in [await get_code(connection, t, change.domain) for t in change.taken_out]
+    }.values():
+        member = (batch_codes.c.batch_id == batch.id) & (batch_codes.c.code_id == code.id)
+        if not (await connection.execute(delete(batch_codes).where(member))).rowcount:
+            raise NotFound(f"code {code.code!r} of {code.domain} is not in print batch {batch.name!r}.")
+        await write_audit(connection, who, "batch.take-out", f"{batch.name}: {code.domain}/{code.code}")
+
+
 async def _add_codes(connection: AsyncConnection, batch_id: int, change: BatchChange, who: str) -> None:
     if not change.codes:
         return
@@ -148,6 +169,12 @@ async def _add_codes(connection: AsyncConnection, batch_id: int, change: BatchCh
     await connection.execute(insert(audit), entries)
 
 
+def _said(before: Batch, change: BatchChange) -> str:
+    if change.printed is None or change.printed == before.printed:
+        return "batch.update"
+    return "batch.printed" if change.printed else "batch.unlocked"
+
+
 def _values(given: BatchChange) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if given.name is not None:
@@ -160,6 +187,8 @@ def _values(given: BatchChange) -> dict[str, Any]:
         values["quantity"] = given.quantity
     if given.note is not None:
         values["note"] = plain_text(given.note)[:MAX_NOTE]
+    if given.printed is not None:
+        values["printed"] = given.printed
     if given.cost is not None or given.no_cost:
         values["cost_minor"] = given.cost.minor if given.cost else None
         values["currency"] = given.cost.currency if given.cost else None
@@ -181,6 +210,7 @@ def _batch(row: Row[Any]) -> Batch:
         row.quantity,
         cost,
         row.note,
+        row.printed,
         row.codes,
         row.created_at,
         row.created_by,

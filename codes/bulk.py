@@ -16,7 +16,7 @@ from codes.domains import list_domains
 from codes.errors import Conflict, NotFound
 from codes.register import codes_by_id
 from codes.rules import Rule
-from codes.selection import CHUNK, MAX_CODES, BulkError, Selection, chosen_codes
+from codes.selection import CHUNK, MAX_CODES, BulkError, Selection, chosen_codes, count_left_out
 from codes.versions import Content, Version, add_versions, next_version, restoring, version_from, written_content
 from database.engine import Database
 from database.schema import tasks, versions
@@ -43,16 +43,24 @@ class BulkRow:
     version: int
     before: Content
     after: Content
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BulkPlan:
-    """``digest`` stands for exactly this: the same codes at the same versions, changed to the same."""
+    """``digest`` stands for exactly this: the same codes at the same versions, changed to the same. ``left_out`` are archived
+    codes that would be among them if they had been asked for."""
 
     rows: tuple[BulkRow, ...]
     unchanged: int
     problems: tuple[tuple[str, str], ...]
     digest: str
+    left_out: int = 0
+
+    @property
+    def archived(self) -> int:
+        """Of the codes that change: those that no scan is answered from."""
+        return sum(row.archived for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +104,11 @@ async def plan_bulk(
         if after == code.content:
             unchanged += 1
         else:
-            rows.append(BulkRow(code.id, code.code, code.domain, code.version, code.content, after))
+            archived = code.archived_at is not None
+            rows.append(BulkRow(code.id, code.code, code.domain, code.version, code.content, after, archived))
     rows.sort(key=lambda row: (row.domain, row.code))
-    return BulkPlan(tuple(rows), unchanged, tuple(problems), _digest(rows))
+    left_out = await count_left_out(connection, chosen, domain)
+    return BulkPlan(tuple(rows), unchanged, tuple(problems), _digest(rows), left_out)
 
 
 async def apply_bulk(

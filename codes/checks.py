@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.outbound import Outbound, OutboundError
+from codes.register import NOT_OF_JOBS
 from codes.versions import Content
 from database.schema import codes, destination_checks, domains, versions
 
@@ -142,7 +143,7 @@ def _alerts() -> Select[Any]:
         .join(domains, domains.c.id == codes.c.domain_id)
         .join(versions, in_force)
         .join(checks, known)
-        .where(codes.c.archived_at.is_(None), codes.c.guard != "off")
+        .where(NOT_OF_JOBS, codes.c.archived_at.is_(None), codes.c.guard != "off")
         .where(or_(checks.c.alerted_at.is_not(None), versions.c.action == "guard"))
         .order_by(versions.c.created_at.desc(), codes.c.id)
     )

@@ -9,14 +9,14 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from codes.alphabet import check_slug, fold, new_code
+from codes.alphabet import JOB_LENGTH, check_slug, fold, new_code
 from codes.destinations import DestinationPolicy, check_destination
 from codes.domains import get_domain, list_domains
 from codes.errors import Archived, Conflict, NotFound
 from codes.names import clean_tags, plain_text
-from codes.options import read_options
+from codes.options import NO_OPTIONS, read_options
 from codes.passwords import with_hashed_password
-from codes.register import Code, codes_by_id, find_code, get_code, get_code_by_id
+from codes.register import JOB_DESTINATION, Code, codes_by_id, find_code, get_code, get_code_by_id
 from codes.rules import read_rules
 from codes.versions import (
     Content,
@@ -43,8 +43,10 @@ __all__ = [
     "find_code",
     "get_code",
     "get_code_by_id",
+    "insert_job_code",
     "refuse_stale",
     "retarget",
+    "retire_job_code",
     "rollback",
     "undo",
 ]
@@ -221,6 +223,30 @@ async def delete_demo_codes(database: Database) -> int:
             await connection.execute(delete(codes).where(codes.c.id.in_(ids)))
             await record_changes(connection, "code", ids)
         return len(ids)
+
+
+async def insert_job_code(connection: AsyncConnection, reference: str, who: str, at: datetime) -> int:
+    """The code of a job, in the transaction that makes the job; its id. The code itself is the job's secret."""
+    domain = await get_domain(connection, None)
+    for _attempt in range(GENERATE_ATTEMPTS):
+        text = new_code(JOB_LENGTH)
+        try:
+            await _refuse_collision(connection, domain.id, domain.host, text)
+        except Conflict:
+            continue
+        values = _code_values(NewCode(JOB_DESTINATION, name=reference), domain.id, text, who, at)
+        content = Content(JOB_DESTINATION, (), NO_OPTIONS)
+        return await _insert_code(connection, values | {"kind": "job", "printed": True}, content, ())
+    raise Conflict("no free code was found in five tries; try again.")
+
+
+async def retire_job_code(connection: AsyncConnection, code_id: int, *, answering: bool) -> None:
+    """Of a job that is gone: nameless, and never used again. ``answering``: its link still says that it has expired."""
+    values: dict[str, Any] = {"name": "", "updated_at": datetime.now(UTC)}
+    if not answering:
+        values["archived_at"] = values["updated_at"]
+    await connection.execute(update(codes).where(codes.c.id == code_id).values(values))
+    await record_changes(connection, "code", [code_id])
 
 
 def refuse_stale(code: Code, expected_version: int | None) -> None:

@@ -17,7 +17,7 @@ import zxingcpp
 from PIL import Image, ImageChops, ImageDraw
 
 from codes import zbar
-from codes.drawings import INK_ON_PAPER, QUIET_ZONE
+from codes.drawings import QUIET_ZONE, TERMINAL_COLOURS
 from codes.zpl import bitmap
 
 SCALES = (3, 5, 7)
@@ -43,6 +43,7 @@ _EPS_LOGO = re.compile(
     r"^gsave (\d+) (\d+) translate (\d+) dup scale\n(\d+) (\d+) 8 \[.*colorimage\n([0-9a-f\n]*)>$", re.MULTILINE
 )
 _EPS_RUN = re.compile(r"^(\d+) (\d+) (\d+) r$", re.MULTILINE)
+_INK_ON_PAPER = re.compile(r"^\x1b\[38;5;(\d+);48;5;(\d+)m", re.MULTILINE)
 _ESCAPE = re.compile(r"\x1b\[[\d;]*m")
 _HALF_BLOCKS = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1), "█": (1, 1)}
 
@@ -263,7 +264,15 @@ def _zpl_picture(artefact: bytes) -> Picture:
 
 def _terminal_picture(artefact: bytes) -> Picture:
     text = artefact.decode()
-    ink, paper = ((0, 0, 0), (255, 255, 255)) if text.startswith(INK_ON_PAPER) else ((255, 255, 255), (0, 0, 0))
+    colours = set(_INK_ON_PAPER.findall(text))
+    if len(colours) > 1:
+        raise ValueError("its lines have different colours")
+    ink, paper = ((255, 255, 255), (0, 0, 0))
+    if colours:
+        numbers = [int(number) for number in colours.pop()]
+        if not set(numbers) <= TERMINAL_COLOURS.keys():
+            raise ValueError("its colours are not of the fixed table")
+        ink, paper = (TERMINAL_COLOURS[number] for number in numbers)
     lines = [_ESCAPE.sub("", line) for line in text.splitlines()]
     if not set("".join(lines)) <= set(_HALF_BLOCKS) or len({len(line) for line in lines}) != 1:
         raise ValueError("it is not a rectangle of half blocks")

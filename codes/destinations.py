@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from codes.hosts import check_lookalike, check_loop, check_private, parse_host, split_port
@@ -14,6 +15,7 @@ __all__ = ["MAX_BYTES", "DestinationError", "DestinationPolicy", "Reason", "chec
 # Counted after normalising, when a character is a byte. Leaves room for the other headers of a 302 in the 8 KB that
 # proxies commonly allow for all of them.
 MAX_BYTES: Final = 4096
+SITES: Final = 1_000  # remembered as checked: many codes lead to few sites
 
 _MAX_SUGGESTED: Final = 300
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -24,6 +26,7 @@ _CONTROL: Final = re.compile(
 )
 _MAIL_ADDRESS: Final = re.compile(r"[^\s@:/?#]+@[^\s@:/?#]+\.[^\s@:/?#]+")
 _PHONE_NUMBER: Final = re.compile(r"\+[0-9][0-9 ().-]{4,30}")
+_END_OF_AUTHORITY: Final = re.compile(r"[/?#]")
 _MISPLACED_SLASHES: Final = re.compile(r"https?(?:[:;][/\\]*|[/\\]+)", re.IGNORECASE)
 
 
@@ -92,7 +95,13 @@ def _normalised(text: str, policy: DestinationPolicy) -> str:
 def _web_address(scheme: str, rest: str, text: str, policy: DestinationPolicy) -> str:
     if not rest.startswith("//"):
         raise _without_scheme(text, policy)
-    authority = re.split(r"[/?#]", rest[2:], maxsplit=1)[0]
+    authority = _END_OF_AUTHORITY.split(rest[2:], maxsplit=1)[0]
+    return f"{scheme}://{_checked_site(scheme, authority, policy)}{percent_encoded(rest[2 + len(authority) :])}"
+
+
+@lru_cache(maxsize=SITES)
+def _checked_site(scheme: str, authority: str, policy: DestinationPolicy) -> str:
+    """Host and port as they are stored."""
     _check_authority(authority)
     name, port = split_port(authority)
     host = parse_host(name)
@@ -102,7 +111,7 @@ def _web_address(scheme: str, rest: str, text: str, policy: DestinationPolicy) -
     if policy.block_private:
         check_private(host)
     shown_port = "" if effective == _DEFAULT_PORTS[scheme] else f":{effective}"
-    return f"{scheme}://{host.text}{shown_port}{percent_encoded(rest[2 + len(authority) :])}"
+    return f"{host.text}{shown_port}"
 
 
 def _check_authority(authority: str) -> None:

@@ -21,8 +21,14 @@ QUIET_ZONE = 4
 DEFAULT_PRINT_MM = 40.0
 """Edge of a PDF or EPS, quiet zone included, when nobody chose one: paper has no size-less drawing."""
 
-INK_ON_PAPER = "\x1b[38;5;16;48;5;231m"
-"""Black on white from the fixed part of the 256-colour table, which terminal themes leave alone."""
+INK_ON_PAPER = "\x1b[38;5;{};48;5;{}m"
+"""Two numbers of the fixed part of the 256-colour table, which terminal themes leave alone: 16 is black, 231 white."""
+
+_CUBE = (0, 95, 135, 175, 215, 255)
+TERMINAL_COLOURS: dict[int, "Rgb"] = {
+    **{16 + 36 * r + 6 * g + b: (_CUBE[r], _CUBE[g], _CUBE[b]) for r in range(6) for g in range(6) for b in range(6)},
+    **{232 + step: (8 + 10 * step,) * 3 for step in range(24)},
+}
 
 LINE_MODULES = 3
 """Height of one line of the caption. Its letters are Courier's, 0.6 em wide, which no viewer has to look up."""
@@ -176,11 +182,11 @@ def eps(drawing: Drawing) -> bytes:
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
-def terminal(matrix: Matrix, colour: bool) -> str:
+def terminal(matrix: Matrix, colour: bool, dark: Rgb = (0, 0, 0), light: Rgb = (255, 255, 255)) -> str:
     """Two modules per character cell, for cells twice as high as wide.
 
-    In colour the dark modules are black ink on white. Without colour the light ones are drawn, which is right on a dark
-    terminal only. The odd last row is filled up with quiet zone.
+    In colour the dark modules are ink on paper, each the nearest colour that every terminal has. Without colour the light
+    ones are drawn, which is right on a dark terminal only. The odd last row is filled up with quiet zone.
     """
     rows = [*_bordered(matrix), bytes(edge_of(matrix))]
     ink = 1 if colour else 0
@@ -189,8 +195,16 @@ def terminal(matrix: Matrix, colour: bool) -> str:
         for top, bottom in zip(rows[::2], rows[1::2], strict=True)
     ]
     if colour:
-        lines = [f"{INK_ON_PAPER}{line}\x1b[0m" for line in lines]
+        ink_on_paper = INK_ON_PAPER.format(terminal_colour(dark), terminal_colour(light))
+        lines = [f"{ink_on_paper}{line}\x1b[0m" for line in lines]
     return "\n".join(lines) + "\n"
+
+
+def terminal_colour(wanted: Rgb) -> int:
+    """The number of the nearest one."""
+    return min(
+        TERMINAL_COLOURS, key=lambda n: sum((a - b) ** 2 for a, b in zip(TERMINAL_COLOURS[n], wanted, strict=True))
+    )
 
 
 def runs(matrix: Matrix) -> Iterator[tuple[int, int, int]]:

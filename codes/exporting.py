@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.placements import placement_label
 from codes.records import FORMAT, written_at
+from codes.register import NOT_OF_JOBS
 from database.schema import (
     batch_codes,
     campaigns,
@@ -56,7 +57,9 @@ async def _codes_above(
     connection: AsyncConnection, seen: int, names: dict[str, dict[int, str]]
 ) -> list[tuple[int, Record]]:
     query = select(codes, domains.c.host).join(domains, domains.c.id == codes.c.domain_id)
-    rows = (await connection.execute(query.where(codes.c.id > seen).order_by(codes.c.id).limit(CHUNK))).all()
+    rows = (
+        await connection.execute(query.where(NOT_OF_JOBS, codes.c.id > seen).order_by(codes.c.id).limit(CHUNK))
+    ).all()
     if not rows:
         return []
     ids = [row.id for row in rows]
@@ -151,6 +154,7 @@ def _batch(row: Row[Any]) -> Record:
         "cost_minor": row.cost_minor,
         "currency": row.currency,
         "note": row.note,
+        "printed": row.printed,
         **_made(row),
     }
 

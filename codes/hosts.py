@@ -97,8 +97,8 @@ def check_loop(host: Host, port: int, own_hosts: frozenset[str]) -> None:
     A domain is ours on every port; an address or localhost given with a port only on that one, since other programs of
     the same machine are fair destinations.
     """
-    own = _own_ports(own_hosts)
-    if host.text in own and (None in own[host.text] or port in own[host.text]):
+    ports = _own_ports(own_hosts).get(_machine(host), frozenset())
+    if None in ports or port in ports:
         raise DestinationError(
             "loop",
             f"the host {host.text!r} is one of this installation's own short domains, so a scan could go round in "
@@ -211,9 +211,20 @@ def _own_ports(own_hosts: frozenset[str]) -> dict[str, frozenset[int | None]]:
             host = parse_host(name)
         except DestinationError:
             continue  # what cannot be read as a host cannot be reached as a destination either
-        only = port if host.address is not None or host.text == "localhost" else None
-        ports[host.text] = ports.get(host.text, frozenset()) | {only}
+        machine = _machine(host)
+        only = port if host.address is not None or machine == "localhost" else None
+        ports[machine] = ports.get(machine, frozenset()) | {only}
     return ports
+
+
+def _machine(host: Host) -> str:
+    """One name for this machine, however it is spelt, since what listens on `localhost` is found under 127.0.0.1, too."""
+    if host.address is None:
+        local = host.text == "localhost" or host.text.endswith(".localhost")
+    else:
+        wrapped = _wrapped_v4(host.address) if isinstance(host.address, IPv6Address) else []
+        local = any(address.is_loopback or address.is_unspecified for address in (host.address, *wrapped))
+    return "localhost" if local else host.text
 
 
 def _bad_host(raw: str, why: str) -> DestinationError:

@@ -171,6 +171,7 @@ def _batch(record: Mapping[str, Any], _known: Known, _policy: DestinationPolicy)
         "printed_on": day,
         "quantity": quantity,
         "note": str(record.get("note") or "")[:500],
+        "printed": record.get("printed") is True,
         **_cost(record),
     }
 

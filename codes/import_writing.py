@@ -14,9 +14,11 @@ from codes.import_things import Known, take_thing
 from codes.importing import Source, SourceRow
 from codes.versions import content_from, version_values
 from database.changes import record_changes
+from database.rows import insert_rows
 from database.schema import batch_codes, code_tags, codes, scheduled_changes, versions
 
 ASKED: Final = 1_000  # texts in one question
+_OF_CODES: Final = ("domain_id", "code", "folded", "legacy", "campaign_id", "placement_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,26 +145,27 @@ async def _add_present(
 
 async def _write(connection: AsyncConnection, known: Known, accepted: Sequence[tuple[int, Candidate]]) -> None:
     rows = [
-        {
-            "domain_id": domain_id,
-            "code": one.code,
-            "folded": one.folded,
-            "legacy": one.legacy,
-            "campaign_id": known.ids["campaign"].get(one.campaign or ""),
-            "placement_id": known.ids["placement"].get(one.placement or ""),
-            **one.values,
-        }
+        (
+            domain_id,
+            one.code,
+            one.folded,
+            one.legacy,
+            known.ids["campaign"].get(one.campaign or ""),
+            known.ids["placement"].get(one.placement or ""),
+            *one.values.values(),
+        )
         for domain_id, one in accepted
     ]
-    await connection.execute(insert(codes), rows)
+    await insert_rows(connection, codes, (*_OF_CODES, *accepted[0][1].values), rows)
     ids = await _ids(connection, accepted)
     of = [(ids[domain_id, one.code], one) for domain_id, one in accepted]
-    history = [{"code_id": code_id, **version_values(version)} for code_id, one in of for version in one.versions]
-    await connection.execute(insert(versions), history)
-    tags = [{"code_id": code_id, "tag": tag} for code_id, one in of for tag in one.tags]
+    history = [(code_id, *version_values(version).values()) for code_id, one in of for version in one.versions]
+    await insert_rows(connection, versions, ("code_id", *version_values(accepted[0][1].versions[0])), history)
+    tags = [(code_id, tag) for code_id, one in of for tag in one.tags]
+    await insert_rows(connection, code_tags, ("code_id", "tag"), tags)
     plans = [{"code_id": code_id, **plan} for code_id, one in of for plan in one.plans]
     prints = [{"batch_id": known.ids["batch"][name], "code_id": code_id} for code_id, one in of for name in one.batches]
-    for table, more in ((code_tags, tags), (scheduled_changes, plans), (batch_codes, prints)):
+    for table, more in ((scheduled_changes, plans), (batch_codes, prints)):
         if more:
             await connection.execute(insert(table), more)
     await record_changes(connection, "code", [code_id for code_id, _ in of])

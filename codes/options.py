@@ -69,6 +69,8 @@ def read_options(given: Any, policy: DestinationPolicy | None) -> Options:
 
 def written_options(options: Options) -> dict[str, Any] | None:
     """Only what is set; None when nothing is. Times are UTC with their offset."""
+    if options is NO_OPTIONS:
+        return None
     written: dict[str, Any] = {}
     for entry in fields(Options):
         value = getattr(options, entry.name)

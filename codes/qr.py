@@ -188,11 +188,20 @@ def _zpl(drawing: Drawing, style: QrStyle) -> bytes:
         raise QrInputError(f"{problem} Choose a smaller size.") from None
 
 
-def terminal(short_url: str, legacy: bool = False, error: str = "m", colour: bool = True) -> str:
+def terminal(
+    short_url: str,
+    legacy: bool = False,
+    error: str = "m",
+    colour: bool = True,
+    dark: str = "#000000",
+    light: str = "#ffffff",
+) -> str:
     """Half-block characters, read back like any file. Without colour it is right on a dark terminal only."""
     _check_error(error)
+    ink, paper = _rgb("dark", dark), _rgb("light", light)
+    _check_colours(ink, paper)
     text = encoded_text(short_url, legacy)
-    drawn = drawings.terminal(symbol_for(text, error, legacy), colour)
+    drawn = drawings.terminal(symbol_for(text, error, legacy), colour, ink, paper)
     verify(drawn.encode(), "terminal", text)
     return drawn
 

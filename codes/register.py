@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Row, Select, and_, case, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.alphabet import fold
@@ -20,6 +20,12 @@ from database.schema import campaigns, code_tags, codes, domains, placements, ve
 
 # Of a path, as they are (RFC 3986); what imported codes hold beside them is percent-encoded.
 PATH_SAFE: Final = "/~!$&'()*+,;=:@"
+JOB_DESTINATION: Final = "job:"
+"""Where a job's code points: to the page of its own job, at /j/ and the code itself."""
+
+
+NOT_OF_JOBS: Final = codes.c.kind != "job"
+"""For whatever lists, changes, exports or prints codes: a job's code is its customer's secret, and its job's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Code:
     archived_at: datetime | None
     campaign: str | None = None  # by name
     placement: str | None = None  # venue / spot
+    on_default: bool = True  # of the short domains: where a code is looked for first
 
     @property
     def destination(self) -> str:
@@ -76,16 +83,22 @@ async def find_code(connection: AsyncConnection, text: str, domain: str | None =
         return None
     exact, folded = codes.c.code == text, and_(codes.c.folded == fold(text), codes.c.legacy.is_(False))
     order = (domains.c.is_default.desc(), domains.c.id, case((exact, 0), else_=1))
-    query = code_query().where(or_(exact, folded)).order_by(*order).limit(1)
+    query = code_query().where(spelled(exact, folded)).order_by(*order).limit(1)
     if domain is not None:
         query = query.where(domains.c.host == domain.lower())
     row = (await connection.execute(query)).first()
     return (await with_tags(connection, [row]))[0] if row else None
 
 
+def spelled(exact: ColumnElement[bool], folded: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Either of them. Asked in one OR, or without naming the domains, SQLite would read through all codes."""
+    of_any = codes.c.domain_id.in_(select(domains.c.id))
+    return codes.c.id.in_(union_all(*(select(codes.c.id).where(of_any, way) for way in (exact, folded))))
+
+
 async def get_code(connection: AsyncConnection, text: str, domain: str | None = None) -> Code:
     found = await find_code(connection, text, domain)
-    if found is None:
+    if found is None or found.kind == "job":
         place = f" on {domain}" if domain else ""
         raise NotFound(f"there is no code {text!r}{place}. `waymark code list` shows the codes there are.")
     return found
@@ -110,6 +123,7 @@ def code_query() -> Select[Any]:
             codes,
             domains.c.host,
             domains.c.scheme,
+            domains.c.is_default,
             versions.c.destination,
             versions.c.rules,
             versions.c.options,
@@ -158,4 +172,5 @@ def _code(row: Row[Any], tags: tuple[str, ...]) -> Code:
         archived_at=row.archived_at,
         campaign=row.campaign_name,
         placement=None if row.venue is None else placement_label(row.venue, row.spot),
+        on_default=row.is_default,
     )

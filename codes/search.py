@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.names import plain_text
-from codes.register import Code, code_query, with_tags
+from codes.register import NOT_OF_JOBS, Code, code_query, with_tags
 from database.schema import campaigns, code_tags, codes, domains, placements, versions
 
 SORTS: Final[dict[str, Any]] = {
@@ -83,7 +83,8 @@ def _matching_ids(search: str, sort: str) -> Select[Any]:
 
 def _limits(narrowing: Narrowing) -> list[ColumnElement[bool]]:
     limits: list[ColumnElement[bool]] = [
-        codes.c.archived_at.is_not(None) if narrowing.archived else codes.c.archived_at.is_(None)
+        NOT_OF_JOBS,
+        codes.c.archived_at.is_not(None) if narrowing.archived else codes.c.archived_at.is_(None),
     ]
     if narrowing.printed:
         limits.append(codes.c.printed.is_(True))

@@ -1,20 +1,22 @@
-"""Which codes a bulk change is about: by tag, campaign, search, list or the rows of a CSV file. Reads only."""
+"""Which codes a bulk change or a label sheet is about: by tag, campaign, print batch, search, list or the rows of a CSV file.
+Reads only. Archived codes are left out unless they are asked for.
+"""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.alphabet import CodeError, fold
 from codes.errors import NotFound
 from codes.names import is_plain
-from codes.register import Code, code_query, codes_by_id, with_tags
-from codes.search import list_code_ids
-from database.schema import campaigns, code_tags, codes, domains
+from codes.register import NOT_OF_JOBS, Code, code_query, codes_by_id, spelled, with_tags
+from codes.search import list_code_ids, narrowing_in
+from database.schema import batch_codes, campaigns, code_tags, codes, domains, print_batches
 
 MAX_CODES: Final = 10_000
 CHUNK: Final = 500
@@ -26,13 +28,16 @@ class BulkError(CodeError):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Exactly one of them. ``rows`` are (code, destination) pairs, as a CSV file holds them."""
+    """Exactly one of them. ``rows`` are (code, destination) pairs, as a CSV file holds them. ``archived`` takes the archived
+    codes along; a search that says is:archived asks for them, too."""
 
     tag: str | None = None
     campaign: str | None = None
     search: str | None = None
     codes: tuple[str, ...] | None = None
     rows: tuple[tuple[str, str], ...] | None = None
+    batch: str | None = None
+    archived: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -62,17 +67,9 @@ async def chosen_codes(
 ) -> tuple[list[tuple[str, Code]], list[tuple[str, str]]]:
     """Codes with how they were called, and what is wrong with those that cannot be changed."""
     if chosen.texts:
-        return _named_once(await _find_codes(connection, chosen.texts, domain), chosen.texts)
-    if chosen.search is not None:
-        ids = await list_code_ids(connection, chosen.search)
-    else:
-        query = select(codes.c.id).where(codes.c.archived_at.is_(None))
-        if chosen.tag is not None:
-            tagged = select(code_tags.c.code_id).where(code_tags.c.tag == chosen.tag.strip().lower())
-            query = query.where(codes.c.id.in_(tagged))
-        else:
-            query = query.where(codes.c.campaign_id == await _campaign_id(connection, chosen.campaign or ""))
-        ids = list((await connection.execute(query)).scalars())
+        found_by_text = await _find_codes(connection, chosen.texts, domain)
+        return _named_once(found_by_text, chosen.texts, archived=chosen.archived)
+    ids = await _ids(connection, chosen)
     if len(ids) > MAX_CODES:
         raise BulkError(f"{len(ids):,} codes match; up to {MAX_CODES:,} can be changed at once. Choose fewer.")
     found = [
@@ -83,8 +80,47 @@ async def chosen_codes(
     return [(code.code, code) for code in found if domain is None or code.domain == domain.lower()], []
 
 
+async def count_left_out(connection: AsyncConnection, chosen: Selection, domain: str | None) -> int:
+    """How many archived codes would be chosen as well if they were asked for. Raises NotFound (campaign, batch)."""
+    if chosen.texts or chosen.archived:
+        return 0
+    taken = set(await _ids(connection, chosen))
+    query = select(func.count()).select_from(codes.join(domains, domains.c.id == codes.c.domain_id))
+    if domain is not None:
+        query = query.where(domains.c.host == domain.lower())
+    others = [one for one in await _ids(connection, replace(chosen, archived=True)) if one not in taken]
+    return sum(
+        [
+            int((await connection.execute(query.where(codes.c.id.in_(others[at : at + CHUNK])))).scalar_one())
+            for at in range(0, len(others), CHUNK)
+        ]
+    )
+
+
+async def _ids(connection: AsyncConnection, chosen: Selection) -> list[int]:
+    if chosen.search is not None:
+        ids = await list_code_ids(connection, chosen.search)
+        if chosen.archived and not narrowing_in(chosen.search)[0].archived:
+            ids += await list_code_ids(connection, f"{chosen.search} is:archived")
+        return ids
+    query = select(codes.c.id).where(NOT_OF_JOBS, await _belongs(connection, chosen))
+    if not chosen.archived:
+        query = query.where(codes.c.archived_at.is_(None))
+    return list((await connection.execute(query)).scalars())
+
+
+async def _belongs(connection: AsyncConnection, chosen: Selection) -> ColumnElement[bool]:
+    if chosen.tag is not None:
+        tagged = select(code_tags.c.code_id).where(code_tags.c.tag == chosen.tag.strip().lower())
+        return codes.c.id.in_(tagged)
+    if chosen.batch is not None:
+        within = batch_codes.c.batch_id == await batch_id_for(connection, chosen.batch)
+        return codes.c.id.in_(select(batch_codes.c.code_id).where(within))
+    return codes.c.campaign_id == await _id_of(connection, campaigns, chosen.campaign or "", "campaign")
+
+
 def _named_once(
-    found: Mapping[str, Code], texts: Sequence[str]
+    found: Mapping[str, Code], texts: Sequence[str], *, archived: bool
 ) -> tuple[list[tuple[str, Code]], list[tuple[str, str]]]:
     chosen: list[tuple[str, Code]] = []
     problems: list[tuple[str, str]] = []
@@ -93,8 +129,10 @@ def _named_once(
         code = found.get(text)
         if code is None:
             problems.append((text, "there is no such code."))
-        elif code.archived_at is not None:
-            problems.append((text, "it is archived; bring it back first."))
+        elif code.archived_at is not None and not archived:
+            problems.append(
+                (text, "it is archived; bring it back first (a bulk change can take archived codes along).")
+            )
         elif code.id in seen:
             problems.append((text, f"it is {code.code}, which is named already."))
         else:
@@ -110,7 +148,9 @@ async def _find_codes(connection: AsyncConnection, texts: Sequence[str], domain:
         part = [text for text in texts[start : start + CHUNK] if is_plain(text)]
         exact = codes.c.code.in_(part)
         folded = codes.c.folded.in_([fold(text) for text in part])
-        query = code_query().where(or_(exact, folded)).order_by(domains.c.is_default.desc(), domains.c.id)
+        query = (
+            code_query().where(NOT_OF_JOBS, spelled(exact, folded)).order_by(domains.c.is_default.desc(), domains.c.id)
+        )
         if domain is not None:
             query = query.where(domains.c.host == domain.lower())
         found += await with_tags(connection, (await connection.execute(query)).all())
@@ -130,11 +170,16 @@ async def _find_codes(connection: AsyncConnection, texts: Sequence[str], domain:
     return best
 
 
-async def _campaign_id(connection: AsyncConnection, text: str) -> int:
-    query = select(campaigns.c.id).where(func.lower(campaigns.c.name) == text.strip().lower())
+async def batch_id_for(connection: AsyncConnection, text: str) -> int:
+    """By name or number; raises NotFound."""
+    return await _id_of(connection, print_batches, text, "print batch")
+
+
+async def _id_of(connection: AsyncConnection, table: Table, text: str, what: str) -> int:
+    query = select(table.c.id).where(func.lower(table.c.name) == text.strip().lower())
     found = (await connection.execute(query)).scalar()
     if found is None and text.strip().isdecimal() and len(text) < 10:
-        found = (await connection.execute(select(campaigns.c.id).where(campaigns.c.id == int(text)))).scalar()
+        found = (await connection.execute(select(table.c.id).where(table.c.id == int(text)))).scalar()
     if found is None:
-        raise NotFound(f"there is no campaign {text[:100]!r}.")
+        raise NotFound(f"there is no {what} {text[:100]!r}.")
     return int(found)

@@ -9,7 +9,7 @@ import pypdfium2.raw as raw
 import zxingcpp
 from PIL import Image
 
-from codes.decode import PDFIUM, SCALES, QrError, Render, check_symbol, check_with_zbar, modules_read
+from codes.decode import MIN_SPARE, PDFIUM, SCALES, QrError, Render, check_symbol, check_with_zbar, modules_read
 from codes.sheets import Box, Placed
 
 PT_PER_MM: Final = 72 / 25.4
@@ -45,8 +45,8 @@ def _check_label(page: Any, entry: Placed) -> None:
     for px in SCALES:
         where = f"sheet {entry.page + 1}, label {entry.cell + 1}, {px} px per module"
         render = Render("sheet", where, _picture(page, entry.code, px / entry.module_mm))
-        size = modules_read(render, entry.expected, spare=1.0)
-        check_symbol(render, size)
+        size = modules_read(render, entry.expected, spare=MIN_SPARE if entry.covered else 1.0)
+        check_symbol(render, size, entry.covered)
         renders.append(render)
     check_with_zbar(renders[1:2], [entry.expected])
 

@@ -1,5 +1,6 @@
 """Draws label sheets, their proof and the calibration page as PDF, symbols as rectangles."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from codes.label_text import (
     set_direction,
     write,
 )
+from codes.logos import Logo
 from codes.sheets import Box, Placed, SheetOrder
 from codes.stocks import Stock
 
@@ -25,10 +27,12 @@ RULER_MM: Final = 100
 PROOF_SHEET_MM: Final = (210.0, 297.0)
 PROOF_ROWS: Final = 48
 GREY: Final = 150
+PAPER: Final = (255, 255, 255)
 
 
 def sheets_pdf(order: SheetOrder, placed: Sequence[Placed], keep_going: Callable[[], None]) -> bytes:
     """All sheets, one page each; ``keep_going`` is called for each page and may raise to stop."""
+    logo = _plate_png(order.logo) if order.logo else None
     with new_document(order.stock.width_mm, order.stock.height_mm, order.fonts) as document:
         page = -1
         for entry in placed:
@@ -36,7 +40,7 @@ def sheets_pdf(order: SheetOrder, placed: Sequence[Placed], keep_going: Callable
                 keep_going()
                 document.add_page()
                 page += 1
-            _draw_label(document, order, entry)
+            _draw_label(document, order, entry, logo)
         if order.proof:
             _add_proof(document, order, placed)
         return bytes(document.output())
@@ -59,12 +63,15 @@ def calibration_pdf(stock: Stock, nudge_x_mm: float = 0.0, nudge_y_mm: float = 0
         return bytes(document.output())
 
 
-def _draw_label(document: "FPDF", order: SheetOrder, placed: Placed) -> None:
+def _draw_label(document: "FPDF", order: SheetOrder, placed: Placed, logo: bytes | None) -> None:
     if order.outlines:
         document.set_draw_color(GREY)
         document.set_line_width(0.1)
         document.rect(placed.cut.x, placed.cut.y, placed.cut.width, placed.cut.height)
     _draw_symbol(document, placed, order.dark)
+    if logo:
+        plate = placed.plate
+        document.image(logo, plate.x, plate.y, plate.width, plate.height)
     if placed.text:
         _write_text(document, order, placed, placed.text)
 
@@ -81,6 +88,13 @@ def _draw_symbol(document: "FPDF", placed: Placed, dark: str) -> None:
         f"q {red / 255:.4f} {green / 255:.4f} {blue / 255:.4f} rg {scale * module:.6f} 0 0 {scale * module:.6f}"
         f" {left:.4f} {top:.4f} cm {path} f Q"
     )
+
+
+def _plate_png(logo: Logo) -> bytes:
+    """The same bytes for every label, so that the file holds the picture once."""
+    out = io.BytesIO()
+    logo.plate(PAPER).save(out, "PNG", optimize=True)
+    return out.getvalue()
 
 
 def _write_text(document: "FPDF", order: SheetOrder, placed: Placed, box: Box) -> None:

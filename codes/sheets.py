@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from codes.drawings import QUIET_ZONE, Matrix
+from codes.logos import Logo, LogoError, covered_modules
 from codes.qr import QrInputError, QrStyle, encoded_text, symbol_for
 from codes.stocks import Stock
 
@@ -57,6 +58,8 @@ class SheetOrder:
     wording: Wording = "name_and_link"
     error: str = "m"
     dark: str = "#000000"
+    logo: Logo | None = None
+    logo_percent: int | None = None
     outlines: bool = False
     proof: bool = False
     fonts: Path | None = None  # the folder of the label font, if it was built
@@ -69,6 +72,8 @@ class SheetOrder:
             )
         if not (abs(self.nudge_x_mm) <= MAX_NUDGE_MM and abs(self.nudge_y_mm) <= MAX_NUDGE_MM):
             raise SheetError(f"A nudge moves the print by at most {MAX_NUDGE_MM:g} mm; this looks like another stock.")
+        if self.logo_percent is not None and self.logo is None:
+            raise SheetError("A logo's share of the width was given, but no logo.")
         if self.wording not in get_args(Wording):
             raise SheetError(f"There is no wording {self.wording!r}. Choose {', '.join(get_args(Wording))}.")
 
@@ -93,10 +98,17 @@ class Placed:
     text: Box | None
     text_below: bool
     matrix: Matrix
+    covered: int = 0  # modules along one edge that the logo hides
 
     @property
     def module_mm(self) -> float:
         return self.code.width / (len(self.matrix) + 2 * QUIET_ZONE)
+
+    @property
+    def plate(self) -> Box:
+        """What the logo hides, in the middle of the code."""
+        edge = self.covered * self.module_mm
+        return Box(self.code.x + (self.code.width - edge) / 2, self.code.y + (self.code.height - edge) / 2, edge, edge)
 
     @property
     def expected(self) -> str:
@@ -119,7 +131,8 @@ def placed_labels(order: SheetOrder, labels: Sequence[Label]) -> Iterator[Placed
         left, top = stock.corner(cell)
         cut = Box(left + order.nudge_x_mm, top + order.nudge_y_mm, stock.label_width_mm, stock.label_height_mm)
         code, text, below = _arranged(order, cut)
-        placed = Placed(label, page, cell, cut, code, text, below, matrices[key])
+        matrix = matrices[key]
+        placed = Placed(label, page, cell, cut, code, text, below, matrix, _covered(order, matrix))
         if placed.module_mm < MIN_MODULE_MM:
             raise SheetError(
                 f"On {stock.name} the code of {label.link} would have modules of {placed.module_mm:.2f} mm, and printers and"
@@ -139,6 +152,15 @@ def make_sheets(order: SheetOrder, labels: Sequence[Label], progress: Progress =
     document = sheets_pdf(order, placed, lambda: progress(0, len(placed)))
     check_sheets(document, placed, lambda done: progress(done, len(placed)))
     return document
+
+
+def _covered(order: SheetOrder, matrix: Matrix) -> int:
+    if order.logo is None:
+        return 0
+    try:
+        return covered_modules(len(matrix), order.error, order.logo_percent)
+    except LogoError as problem:
+        raise SheetError(str(problem)) from None
 
 
 def _arranged(order: SheetOrder, cut: Box) -> tuple[Box, Box | None, bool]:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,9 +14,8 @@ from codes.names import plain_text
 from codes.options import NO_OPTIONS, Options, read_options, shown_options, written_options
 from codes.rules import Rule, read_rules, rule_in_words, written_rules
 from database.changes import record_changes
+from database.rows import insert_rows
 from database.schema import audit, codes, versions
-
-CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,10 @@ async def add_versions(connection: AsyncConnection, added: Mapping[int, Version]
     ``shown`` names the codes in the audit log. Raises Conflict when somebody else was faster.
     """
     rows = [{"code_id": code_id, **version_values(version)} for code_id, version in added.items()]
+    if not rows:
+        return
     try:
-        for start in range(0, len(rows), CHUNK):
-            await connection.execute(insert(versions), rows[start : start + CHUNK])
+        await insert_rows(connection, versions, list(rows[0]), [tuple(row.values()) for row in rows])
     except IntegrityError as error:  # PostgreSQL lets two writers get this far
         raise Conflict("a code was changed by somebody else at this moment; look at it, then try again.") from error
     in_force = update(codes).where(codes.c.id == bindparam("of_code"))
@@ -86,10 +86,9 @@ async def add_versions(connection: AsyncConnection, added: Mapping[int, Version]
     )
     now = datetime.now(UTC)
     entries = [
-        {"at": now, "who": version.created_by, "action": f"code.{version.action}", "subject": shown[code_id][:300]}
-        for code_id, version in added.items()
+        (now, version.created_by, f"code.{version.action}", shown[code_id][:300]) for code_id, version in added.items()
     ]
-    await connection.execute(insert(audit), entries)
+    await insert_rows(connection, audit, ("at", "who", "action", "subject"), entries)
     await record_changes(connection, "code", list(added))
 
 

@@ -10,12 +10,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
 
 from dashboard.api import router
+from dashboard.api.job_batches import MAX_BATCH_BYTES
 from dashboard.guard import Guard
 from dashboard.imports import MAX_FILE_BYTES
 from dashboard.pages import add_pages
 from dashboard.parts import Parts
 from dashboard.print_pages import router as print_pages
 from dashboard.problems import MEDIA_TYPE, Problem, add_problem_handlers
+from jobs.photos import MAX_UPLOAD_BYTES
 
 MAX_BODY_BYTES: Final = 1_000_000
 
@@ -46,7 +48,11 @@ def create_private_app(
     app.include_router(print_pages)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     _document_problems(app)
-    return Guard(app, allowed_hosts, MAX_BODY_BYTES, dict.fromkeys(("/api/v1/imports", "/exchange"), MAX_FILE_BYTES))
+    files = dict.fromkeys(("/api/v1/imports", "/exchange"), MAX_FILE_BYTES)
+    files |= {"/api/v1/jobs/*/photo": MAX_UPLOAD_BYTES, "/api/v1/jobs/batch": MAX_BATCH_BYTES}
+    files["/api/v1/shops/*/logo"] = MAX_UPLOAD_BYTES
+    files |= dict.fromkeys(("/jobs/*/photo", "/shops/*/logo"), MAX_UPLOAD_BYTES)
+    return Guard(app, allowed_hosts, MAX_BODY_BYTES, files)
 
 
 async def _health() -> Response:

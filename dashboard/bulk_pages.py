@@ -12,6 +12,7 @@ from codes.bulk import BulkPlan, Edit, apply_bulk, list_bulks, plan_bulk, undo_b
 from codes.errors import Conflict, NotFound
 from codes.selection import Selection, rows_from_csv
 from dashboard.access import Identity, TheParts
+from dashboard.addresses import code_path
 from dashboard.api.bulk import result_out
 from dashboard.formats import counted, moment
 from dashboard.forms import read_form
@@ -21,7 +22,7 @@ from dashboard.parts import Parts
 from dashboard.periods import zone_for
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
-from dashboard.views import Form, code_path
+from dashboard.views import Form
 
 router = APIRouter(include_in_schema=False)
 
@@ -106,27 +107,32 @@ def preview_view(plan: BulkPlan) -> PreviewView:
     rows = tuple(
         BulkRowView(
             row.code,
-            code_path(row.code),
+            code_path(row.code, row.domain),
             row.version,
             difference_views([change.model_dump() for change in row.changes]),
+            row.archived,
         )
         for row in shown.codes[:SHOWN_ROWS]
     )
     more = max(0, shown.changed - SHOWN_ROWS)
-    return PreviewView(plan.digest, shown.changed, shown.unchanged, rows, more, plan.problems[:SHOWN_ROWS])
+    problems = plan.problems[:SHOWN_ROWS]
+    return PreviewView(
+        plan.digest, shown.changed, shown.unchanged, rows, more, problems, shown.archived, shown.left_out
+    )
 
 
 def _chosen(fields: Mapping[str, str]) -> Selection:
     way, named = fields.get("way", "tag"), fields.get("named", "").strip()
-    listed = fields.get("listed", "")
+    listed, archived = fields.get("listed", ""), bool(fields.get("archived"))
     if way == "csv":
-        return Selection(rows=rows_from_csv(listed))
+        return Selection(rows=rows_from_csv(listed), archived=archived)
     if way == "codes":
-        return Selection(codes=tuple(dict.fromkeys(listed.replace(",", " ").split())))
+        return Selection(codes=tuple(dict.fromkeys(listed.replace(",", " ").split())), archived=archived)
     return Selection(
         tag=named if way == "tag" else None,
         campaign=named if way == "campaign" else None,
         search=named if way == "search" else None,
+        archived=archived,
     )
 
 

@@ -1,7 +1,7 @@
 """Report JSON as cards: totals, ranked rows, heat map, places. Pure; an unavailable report becomes its remedy text."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,7 @@ class Row:
     share: str
     unknown: bool = False
     mark: str = ""
+    path: str = ""  # of what it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ class Card:
     more: tuple[Row, ...]
     remedy: str = ""
     attribution: tuple[Mapping[str, str], ...] = ()
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """For ids in a page."""
+        return self.name or self.title.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +210,12 @@ def places_view(report: Mapping[str, Any], world: WorldMap) -> PlacesView:
     )
 
 
+def ranked_card(title: str, heading: str, entries: Sequence[Mapping[str, Any]], whole: int, *, key: str = "") -> Card:
+    """The most scanned first; of equal ones in the order they come."""
+    ranked = sorted(entries, key=lambda entry: -entry["scans"])
+    return replace(_card(title, heading, ranked, whole), name=key)
+
+
 def _card(
     title: str,
     heading: str,
@@ -232,6 +245,7 @@ def _rows(entries: Sequence[Mapping[str, Any]], whole: int) -> tuple[Row, ...]:
             share=share(entry["scans"], whole),
             unknown=entry["unknown"],
             mark=entry.get("mark", ""),
+            path=entry.get("path", ""),
         )
         for entry in entries
     )

@@ -3,19 +3,21 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dashboard.formats import MONTHS, Number, clock, compact, counted, day, long_day, number
+from dashboard.formats import MONTHS, Moment, Number, clock, compact, counted, day, long_day, moment, number
+from dashboard.history_rows import ACTIONS
 
 HEAT_STEPS = 8
 MAP_STEPS = 6
 PLOT_WIDTH, PLOT_HEIGHT = 1000, 100
 _MAX_LABELS = 8
 _DOTS = 40
+_NUMBER_ROOM = 2.5  # percent of the width that a version's number needs
 _ROUND_STEPS = {"hour": (1, 2, 3, 6, 12, 24, 48, 72, 168), "15min": (1, 2, 4, 8, 12, 24, 48, 96)}
 
 # Šavrič, Patterson, Jenny: The Equal Earth map projection (2018), the polynomial's four coefficients.
@@ -47,12 +49,25 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A version change on the time axis."""
+    """A version change on the time axis: what was done, when, by whom and why. `number` is drawn beside the mark, unless
+    the next one is too near.
+    """
 
     percent: float
     index: int
     version: int
-    text: str
+    what: str
+    at: Moment
+    who: str
+    why: str
+    number: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        by = f", by {self.who}" if self.who else ""
+        why = f" ({self.why})" if self.why else ""
+        return f"Version {self.version}, {self.at.short}: {self.what}{by}{why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +210,7 @@ def time_chart(report: Mapping[str, Any], zone: ZoneInfo) -> TimeChart:
         visitors_line=line_path(visitors, values[-1]),
         y_ticks=tuple(Tick(round(100 * value / values[-1], 2), compact(value)) for value in values),
         x_ticks=_time_ticks(stamps, interval),
-        markers=tuple(_markers(report.get("changes", ()), stamps, zone)),
+        markers=tuple(_markers(report.get("changes", ()), stamps, zone, report.get("to"))),
         summary=_summary(points),
     )
 
@@ -244,20 +259,40 @@ def _first_label(stamps: Sequence[datetime], interval: str) -> int:
     return next((index for index, at in enumerate(stamps) if at.hour == at.minute == 0), 0)
 
 
-def _markers(changes: Sequence[Mapping[str, Any]], stamps: Sequence[datetime], zone: ZoneInfo) -> list[Marker]:
+def _markers(
+    changes: Sequence[Mapping[str, Any]], stamps: Sequence[datetime], zone: ZoneInfo, until: str | None
+) -> list[Marker]:
     """Version changes inside the range; one before its first point belongs to no point and is left out."""
-    if len(stamps) < 2:
+    if not stamps:
         return []
-    found = []
-    width = stamps[-1] - stamps[-2]
+    end = _local(until, zone) if until else None
+    last = len(stamps) - 1
+    found: list[Marker] = []
     for change in changes:
         at = _local(change["at"], zone)
-        if not stamps[0] <= at < stamps[-1] + max(width, timedelta(minutes=1)):
+        if at < stamps[0] or (end is not None and at >= end):
             continue
         index = sum(stamp <= at for stamp in stamps) - 1
-        text = f"{long_day(at)}, {clock(at)}: version {change['version']}, {change['destination']}"
-        found.append(Marker(round(100 * index / (len(stamps) - 1), 2), index, change["version"], text))
-    return found
+        percent = round(100 * index / last, 2) if last else 50.0
+        made = moment(at, zone, stamps[-1])
+        who, why = change.get("who") or "", change.get("reason") or ""
+        found.append(Marker(percent, index, change["version"], change_in_words(change), made, who, why))
+    places = [marker.percent for marker in found] + [math.inf]
+    return [
+        replace(marker, number=str(marker.version)) if following - marker.percent >= _NUMBER_ROOM else marker
+        for marker, following in zip(found, places[1:], strict=True)
+    ]
+
+
+def change_in_words(change: Mapping[str, Any]) -> str:
+    """From a change of the timeseries report; `parts`, where known, are what differs from the version before."""
+    action = ACTIONS.get(change.get("action") or "", "")
+    restored = f", back to version {change['restores']}" if change.get("restores") else ""
+    parts = change.get("parts") or ("destination",)
+    to = f" to {change['destination']}" if "destination" in parts else ""
+    others = ", ".join(part for part in parts if part != "destination")
+    what = f"{action}{restored}{to}" if action else change["destination"]
+    return f"{what} ({others})" if others else what
 
 
 def _local(text: str, zone: ZoneInfo) -> datetime:

@@ -11,10 +11,11 @@ from codes.domains import Domain, find_domain, list_domains
 from codes.errors import NotFound
 from codes.exporting import export_records
 from codes.records import csv_head, to_csv, to_line
-from codes.register import Code, codes_by_id
-from codes.static_maps import MapFormat, MapHead, has_behaviour, nginx_map, redirects_file
+from codes.register import NOT_OF_JOBS, codes_by_id
+from codes.schedule import OPEN
+from codes.static_maps import MapCode, MapFormat, head_of, nginx_map, redirects_file
 from database.engine import Database
-from database.schema import codes
+from database.schema import campaigns, codes, scheduled_changes
 
 __all__ = ["MapFormat", "map_lines", "record_lines"]
 
@@ -43,15 +44,19 @@ async def map_lines(database: Database, kind: MapFormat, host: str | None) -> As
 
 async def _map_pieces(database: Database, kind: MapFormat, domain: Domain) -> AsyncIterator[bytes]:
     async with _one_state(database) as connection:
-        within = codes.c.domain_id == domain.id, codes.c.archived_at.is_(None)
+        within = NOT_OF_JOBS, codes.c.domain_id == domain.id, codes.c.archived_at.is_(None)
         ids = list((await connection.execute(select(codes.c.id).where(*within).order_by(codes.c.id))).scalars())
         lower = func.lower(codes.c.code)
         twice = select(lower).where(*within).group_by(lower).having(func.count() > 1)
         same = frozenset((await connection.execute(twice)).scalars())
-        found: list[Code] = []
+        utm = {row.id: row.utm for row in await connection.execute(select(campaigns.c.id, campaigns.c.utm))}
+        waiting = select(scheduled_changes.c.code_id).where(scheduled_changes.c.state.in_(OPEN))
+        planned = set((await connection.execute(waiting)).scalars())
+        found: list[MapCode] = []
         for start in range(0, len(ids), CHUNK):
-            found += sorted(await codes_by_id(connection, ids[start : start + CHUNK]), key=lambda code: code.id)
-    head = MapHead(domain.host, len(found), sum(map(has_behaviour, found)))
+            part = sorted(await codes_by_id(connection, ids[start : start + CHUNK]), key=lambda code: code.id)
+            found += [MapCode(code, utm.get(code.campaign_id or 0, {}), code.id in planned) for code in part]
+    head = head_of(domain.host, found)
     piece = bytearray()
     for line in nginx_map(head, found, same) if kind == "nginx" else redirects_file(head, found):
         piece += line.encode()

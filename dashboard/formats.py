@@ -52,7 +52,7 @@ def compact(value: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    if whole <= 0:
+    if whole <= 0 or part == 0:
         return "0 %"
     percent = 100 * part / whole
     if 0 < percent < 0.1:

@@ -1,6 +1,7 @@
 """The private listener's outer wall: which Host headers are answered, and the security headers on every answer."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,7 +34,7 @@ class Guard:
         max_body_bytes: int,
         larger: Mapping[str, int] | None = None,
     ) -> None:
-        self._larger = larger or {}  # by path: bodies that are files
+        self._larger = larger or {}  # by path, with * for any part: bodies that are files
         self._app = app
         self._allowed = allowed_hosts
         self._max_body_bytes = max_body_bytes
@@ -58,7 +59,8 @@ class Guard:
             await problem(421, "Misdirected request", detail)(scope, receive, guarded_send)
             return
         # The framework counts what arrives; what only announces too much it would answer in plain text.
-        most = self._larger.get(scope["path"], self._max_body_bytes)
+        most = next((most for path, most in self._larger.items() if fnmatchcase(scope["path"], path)), None)
+        most = most or self._max_body_bytes
         if any(_whole(value) > most for name, value in scope["headers"] if name == b"content-length"):
             detail = f"The body is larger than {most} bytes; send less."
             await problem(413, "Content too large", detail)(scope, receive, guarded_send)

@@ -20,7 +20,7 @@ from codes.checks import ALERT_AFTER, DestinationCheck, Finding, check_url, dest
 from codes.domains import list_domains
 from codes.errors import NotFound
 from codes.outbound import Outbound
-from codes.register import Code, get_code_by_id
+from codes.register import NOT_OF_JOBS, Code, get_code_by_id
 from codes.versions import Content, Version, add_versions, list_versions, next_version, origin_of, restoring
 from database.changes import changes_after, last_seq
 from database.engine import Database, to_its_end
@@ -258,7 +258,7 @@ async def _find_code(connection: AsyncConnection, code_id: int) -> Code | None:
 
 
 def _watched() -> Any:
-    return codes.c.archived_at.is_(None) & codes.c.demo.is_(False) & (codes.c.guard != "off")
+    return NOT_OF_JOBS & codes.c.archived_at.is_(None) & codes.c.demo.is_(False) & (codes.c.guard != "off")
 
 
 async def _due(connection: AsyncConnection, now: datetime, limit: int) -> list[_Due]:

@@ -83,6 +83,7 @@ class AlertView:
     problem: str
     since: Moment
     fell_back: bool
+    domain: str = ""
 
 
 def version_view(version: Mapping[str, Any], current: int, zone: ZoneInfo, now: datetime) -> VersionView:
@@ -141,7 +142,8 @@ def check_view(check: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> Check
 
 def alert_view(alert: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> AlertView:
     since = moment(alert["since"], zone, now)
-    return AlertView(alert["code"], alert["name"] or alert["code"], alert["problem"], since, alert["fell_back"])
+    title = alert["name"] or alert["code"]
+    return AlertView(alert["code"], title, alert["problem"], since, alert["fell_back"], alert.get("domain") or "")
 
 
 def to_minute(at: str | datetime, zone: ZoneInfo, now: datetime) -> Moment:

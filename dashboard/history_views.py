@@ -30,6 +30,7 @@ class HistoryPage:
     zone: str
     plan: Form = field(default_factory=Form)
     problem: str = ""
+    of_domain: str = ""  # what addresses below the path end with
 
     @property
     def guards(self) -> Mapping[str, str]:
@@ -46,6 +47,7 @@ class BulkRowView:
     path: str
     version: int
     changes: tuple[DifferenceView, ...]
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class PreviewView:
     rows: tuple[BulkRowView, ...]
     more: int
     problems: tuple[tuple[str, str], ...]
+    archived: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from codes.batches import BatchChange, update_batch
 from codes.codes import Code, codes_by_id
 from codes.decode import QrError
 from codes.label_text import check_installed
+from codes.logos import LogoError
 from codes.selection import Selection, chosen_codes
 from codes.sheets import Label, SheetError, SheetOrder, SheetsUnavailable, make_sheets, placed_labels
 from codes.stocks import Stock, StockError, checked, get_stock
+from dashboard.api.symbols import logo_from
 from dashboard.parts import Parts
 from dashboard.rendering import DEFAULT_BUILD_FOLDER
 from dashboard.tasks import Handler, Progress, Task, TaskRefused, add_task, do_task
@@ -44,7 +47,8 @@ def stock_from(given: Mapping[str, Any]) -> Stock:
 def order_from(given: Mapping[str, Any]) -> SheetOrder:
     """From what was asked for, as it is kept with the task."""
     own = {name: given[name] for name in SheetOrder.__dataclass_fields__ if name in given}
-    return SheetOrder(**{**own, "stock": stock_from(given), "fonts": FONTS if FONTS.is_dir() else None})
+    made = {"stock": stock_from(given), "fonts": FONTS if FONTS.is_dir() else None}
+    return SheetOrder(**{**own, **made, "logo": logo_from(given["logo"]) if given.get("logo") else None})
 
 
 async def chosen(connection: AsyncConnection, selection: Selection, domain: str | None) -> list[Code]:
@@ -64,7 +68,7 @@ def labels_of(codes: list[Code], copies: int) -> list[Label]:
 
 async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], who: str) -> int:
     """The task's number; small ones are done when it answers. Raises SheetError for what can be seen right away, and
-    SheetsUnavailable.
+    SheetsUnavailable. ``given["marks_batch"]`` is the print batch that is marked printed once the file is there.
     """
     check_installed()
     order = order_from(given)
@@ -93,10 +97,12 @@ def sheet_handler(parts: Parts) -> Handler:
         labels = labels_of(codes, task.input["copies"])
         try:
             document = await asyncio.to_thread(make_sheets, order_from(task.input), labels, progress)
-        except (QrError, StockError, SheetsUnavailable) as problem:
+        except (QrError, LogoError, StockError, SheetsUnavailable) as problem:
             raise TaskRefused(str(problem)) from None
         await asyncio.to_thread(_write, file_of(parts.settings.data_dir, task.id), document)
         await asyncio.to_thread(forget_old_sheets, parts.settings.data_dir)
+        if batch_id := task.input.get("marks_batch"):
+            await update_batch(parts.database, batch_id, BatchChange(printed=True), who=task.created_by)
         return {"bytes": len(document), "labels": len(labels)}
 
     return make

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from dashboard.views import Form
+from dashboard.cards import Card, ReportView
+from dashboard.scan_rows import ScanRow
+from dashboard.views import EmptyView, FilterView, Form
 
 SECTIONS = (
     ("campaigns", "Campaigns", "/campaigns"),
@@ -58,6 +60,38 @@ class ThingsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class ScansView:
+    """What was scanned of its codes, as the overview shows it of all."""
+
+    filter: FilterView
+    report: ReportView | None
+    empty: EmptyView | None
+    details: tuple[Card, ...]
+    live: tuple[ScanRow, ...]
+    live_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A code in a print batch."""
+
+    code: str
+    domain: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MembersView:
+    """What a print batch holds; `more` are not listed. While it is `printed` none can be taken out."""
+
+    codes: tuple[MemberView, ...]
+    more: int
+    printed: bool
+    labels: str  # address of the page that prints labels of them
+
+
+@dataclass(frozen=True, slots=True)
 class ThingPage:
     """One of them: its form filled in, facts beside it, and the way to its codes."""
 
@@ -75,6 +109,9 @@ class ThingPage:
     archived: bool
     may_archive: bool
     force: str = ""  # what stands beside the box that forces archiving; "" for no box
+    members: MembersView | None = None
+    problem: str = ""  # with the members
+    scans: ScansView | None = None
 
     @property
     def sections(self) -> Sequence[tuple[str, str, str]]:
@@ -97,3 +134,4 @@ class CodeThingsPage:
     archived: bool
     form: Form
     archive_form: Form
+    of_domain: str = ""  # what addresses below the path end with

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from analytics.periods import Period as ReportPeriod
-from analytics.reports import Bots, Filter
+from analytics.reports import Filter
 from codes.alphabet import CodeError
 from codes.checks import find_check, list_alerts
 from codes.codes import (
@@ -22,7 +22,6 @@ from codes.codes import (
     change_code,
     codes_by_id,
     create_code,
-    find_code,
     retarget,
     undo,
 )
@@ -38,17 +37,33 @@ from dashboard import (
     code_organise_pages,
     exchange_pages,
     history_pages,
+    job_pages,
     organise_pages,
-    periods,
     rules_pages,
+    shop_pages,
     signing,
+    staff_pages,
     token_pages,
 )
 from dashboard.access import Forbidden, Identity, TheParts
+from dashboard.addresses import code_path
 from dashboard.api.checks import alert_out, check_out
 from dashboard.api.codes import code_out
 from dashboard.api.history import versions_out
 from dashboard.api.schedule import scheduled_out
+from dashboard.asked_code import asked_domain, get_asked_code, other_domain
+from dashboard.detail_cards import code_detail_cards
+from dashboard.error_views import error_page
+from dashboard.figures import (
+    CARDS,
+    asked_zone,
+    figures_for,
+    filter_of,
+    filter_view,
+    live_path,
+    picked_filter,
+    suggestions,
+)
 from dashboard.forms import read_form
 from dashboard.history_rows import alert_view, check_view, planned_view, version_view
 from dashboard.limits import FailureLimit
@@ -58,19 +73,15 @@ from dashboard.rendering import DEFAULT_BUILD_FOLDER
 from dashboard.show import find_assets, sentence, show, theme_of, world_map
 from dashboard.signed_in import Reader, SignInFirst, Writer
 from dashboard.views import (
-    BOTS,
     CODE_COLUMNS,
     DocsPage,
-    FilterView,
     Form,
     NewCodePage,
     PlaceDatabaseView,
     PlacesPage,
     code_page,
-    code_path,
     code_view,
     codes_page,
-    error_page,
     overview_page,
 )
 from geo.status import DatabaseStatus, status
@@ -78,10 +89,8 @@ from geo.status import DatabaseStatus, status
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE: Final = 50
-LIVE_ROWS: Final = 20
-SUGGESTED_CODES: Final = 200
 SHOWN_ALERTS: Final = 5
-CARDS: Final = ("timeseries", "devices", "hours", "regions", "referrers", "networks")
+CODE_CARDS: Final = ("versions", "rules", "variants")  # beside those of every page with figures
 
 
 def add_pages(app: FastAPI) -> None:
@@ -95,6 +104,9 @@ def add_pages(app: FastAPI) -> None:
         bulk_pages,
         rules_pages,
         token_pages,
+        job_pages,
+        shop_pages,
+        staff_pages,
     ):
         app.include_router(pages.router)
     app.include_router(router)
@@ -118,20 +130,17 @@ class HashedFiles(StaticFiles):
 async def overview(request: Request, who: Reader, parts: TheParts) -> Response:
     now = datetime.now(UTC)
     async with parts.database.reading() as connection:
-        known, total = await list_codes(connection, sort="updated", limit=SUGGESTED_CODES)
         alerts = await list_alerts(connection, limit=SHOWN_ALERTS)
-    chosen = _filter_view(request, now, tuple((code.code, code.name) for code in known))
-    asked = await _asked(parts, chosen)
-    figures = await _figures(parts, chosen, asked, now)
-    live = await _latest(parts, chosen, asked)
-    live_path = "/api/v1/live" + (f"?{urlencode({'code': chosen.code})}" if chosen.code else "")
+    suggested, total = await suggestions(parts)
+    chosen = filter_view(request, now, suggested)
+    figures = await figures_for(parts, chosen, await picked_filter(parts, chosen), now)
     warnings = [alert_view(alert_out(alert).model_dump(), chosen.zone, now) for alert in alerts]
     page = overview_page(
         figures.reports,
         chosen,
         world_map(),
-        live,
-        live_path,
+        figures.latest,
+        live_path(code=chosen.code, campaign=chosen.campaign, placement=chosen.placement, batch=chosen.batch),
         now,
         any_codes=total > 0,
         alerts=warnings,
@@ -147,11 +156,13 @@ async def codes(request: Request, who: Reader, parts: TheParts) -> Response:
     sort = query.get("sort", "created") if query.get("sort") in CODE_COLUMNS else "created"
     order = "asc" if query.get("order") == "asc" else "desc"
     page = max(1, _whole(query.get("page")) or 1)
-    zone = _zone(request)
+    zone = asked_zone(request)
     month = Filter(ReportPeriod(now - timedelta(days=30), now + timedelta(seconds=1), zone))
     scans = await parts.reports.scans_by_code(month)
     found, total = await _page_of_codes(parts, search, sort, order == "desc", page, scans)
-    shown = [code_view({**_json(code), "scans": scans.get(code.id, 0)}, zone, now) for code in found]
+    shown = [
+        code_view({**_json(code), "scans": scans.get(code.id, 0)}, zone, now, other_domain(code)) for code in found
+    ]
     view = codes_page(shown, total, search=search, sort=sort, order=order, page=page, page_size=PAGE_SIZE)
     return show(request, view, who)
 
@@ -182,7 +193,7 @@ async def add_code(request: Request, who: Writer, parts: TheParts) -> Response:
         }
         form = Form(fields, {names.get(type(error), ""): sentence(error)})
         return show(request, NewCodePage(await _domain_names(parts), form), who, status=422)
-    return RedirectResponse(code_path(code.code), 303)
+    return RedirectResponse(code_path(code.code, other_domain(code)), 303)
 
 
 @router.get("/codes/{text}")
@@ -202,23 +213,25 @@ async def retarget_code(text: str, request: Request, who: Writer, parts: ThePart
             policy=parts.settings.policy,
             reason=fields.get("reason", "")[:500],
             expected_version=_whole(fields.get("version")),
+            domain=asked_domain(request),
         )
     except (DestinationError, Conflict) as error:
         where = "destination" if isinstance(error, DestinationError) else ""
         form = Form(fields, {where: sentence(error)})
         return await _code_page(text, request, who, parts, retarget_form=form, status=status_of(error))
-    return RedirectResponse(code_path(text), 303)
+    return RedirectResponse(code_path(text, asked_domain(request)), 303)
 
 
 @router.post("/codes/{text}/undo")
 async def undo_code(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
     fields = await read_form(request, who)
     try:
-        await undo(parts.database, text, who=who.name, expected_version=_whole(fields.get("version")))
+        expected = _whole(fields.get("version"))
+        await undo(parts.database, text, who=who.name, expected_version=expected, domain=asked_domain(request))
     except Conflict as error:
         form = Form({}, {"": sentence(error)})
         return await _code_page(text, request, who, parts, retarget_form=form, status=409)
-    return RedirectResponse(code_path(text), 303)
+    return RedirectResponse(code_path(text, asked_domain(request)), 303)
 
 
 @router.post("/codes/{text}/edit")
@@ -226,11 +239,12 @@ async def edit_code(text: str, request: Request, who: Writer, parts: TheParts) -
     fields = await read_form(request, who)
     try:
         change = CodeChange(name=fields.get("name", "")[:200], tags=_tags(fields.get("tags", "")))
-        await change_code(parts.database, text, change, who=who.name, policy=parts.settings.policy)
+        policy, domain = parts.settings.policy, asked_domain(request)
+        await change_code(parts.database, text, change, who=who.name, policy=policy, domain=domain)
     except CodeError as error:
         form = Form(fields, {"tags": sentence(error)})
         return await _code_page(text, request, who, parts, edit_form=form, status=422)
-    return RedirectResponse(code_path(text), 303)
+    return RedirectResponse(code_path(text, asked_domain(request)), 303)
 
 
 @router.get("/places")
@@ -251,60 +265,6 @@ async def favicon() -> Response:
     return RedirectResponse(assets.path("favicon.svg"), 308) if assets else Response(status_code=404)
 
 
-class _Figures:
-    """One page's reports and what stands beside them."""
-
-    def __init__(self, reports: Mapping[str, Any], previous: Mapping[str, int], bots: int) -> None:
-        self.reports = reports
-        self.asides: dict[str, Any] = {"previous": previous, "bots": bots}
-
-
-async def _figures(parts: Parts, chosen: FilterView, asked: Filter, now: datetime) -> _Figures:
-    start, end = chosen.period.before(now)
-    before = Filter(ReportPeriod(start, end, chosen.zone), asked.code_ids, asked.tag, asked.bots)
-    only_bots = Filter(asked.period, asked.code_ids, asked.tag, "only")
-    answers, previous, bots = await asyncio.gather(
-        parts.reports.several(asked, CARDS), parts.reports.total(before), parts.reports.total(only_bots)
-    )
-    return _Figures(answers, previous, bots["scans"])
-
-
-async def _latest(parts: Parts, chosen: FilterView, asked: Filter) -> list[dict[str, Any]]:
-    now = datetime.now(UTC)
-    recent = ReportPeriod(now - timedelta(days=30), now + timedelta(minutes=1), chosen.zone)
-    rows, _cursor = await parts.scans.list_scans(Filter(recent, asked.code_ids, None, "include"), limit=LIVE_ROWS)
-    return rows
-
-
-async def _asked(parts: Parts, chosen: FilterView) -> Filter:
-    """An unknown code in the filter matches nothing: the page says so in words."""
-    code_ids: tuple[int, ...] | None = None
-    if chosen.code:
-        async with parts.database.reading() as connection:
-            found = await find_code(connection, chosen.code)
-        code_ids = (found.id,) if found else ()
-    return Filter(ReportPeriod(chosen.period.start, chosen.period.end, chosen.zone), code_ids, None, _bots(chosen))
-
-
-def _filter_view(
-    request: Request,
-    now: datetime,
-    known: tuple[tuple[str, str], ...] = (),
-    *,
-    path: str = "/",
-    code: str | None = None,
-) -> FilterView:
-    query, zone = request.query_params, _zone(request)
-    period = periods.period_for(query.get("range"), query.get("from"), query.get("to"), zone, now)
-    bots = query.get("bots", "exclude")
-    chosen = code if code is not None else query.get("code", "").strip()[:256]
-    return FilterView(path, period, zone, bots if bots in BOTS else "exclude", chosen, known, by_code=code is None)
-
-
-def _zone(request: Request) -> Any:
-    return periods.zone_for(request.query_params.get("tz") or request.cookies.get("tz"))
-
-
 async def _code_page(
     text: str,
     request: Request,
@@ -317,37 +277,32 @@ async def _code_page(
 ) -> Response:
     now = datetime.now(UTC)
     async with parts.database.reading() as connection:
-        found = await find_code(connection, text)
-        if found is None:
-            raise NotFound(f"There is no code {text!r}. It may be mistyped; the list of codes has them all.")
+        found = await get_asked_code(connection, request, text)
         history = await list_versions(connection, found.id)
         checked = check_out(found, await find_check(connection, found.id), enabled=parts.guardian.enabled)
         planned = await list_scheduled(connection, found.id)
-    chosen = _filter_view(request, now, path=code_path(found.code), code=found.code)
-    asked = Filter(ReportPeriod(chosen.period.start, chosen.period.end, chosen.zone), (found.id,), None, _bots(chosen))
-    figures = await _figures(parts, chosen, asked, now)
+    domain = other_domain(found)
+    chosen = filter_view(request, now, path=code_path(found.code), code=found.code, domain=domain)
+    figures = await figures_for(parts, chosen, filter_of(chosen, (found.id,)), now, (*CARDS, *CODE_CARDS))
     versions = [version_view(v.model_dump(), found.version, chosen.zone, now) for v in versions_out(history)]
     page = code_page(
-        code_view(_json(found), chosen.zone, now),
+        code_view(_json(found), chosen.zone, now, domain),
         versions,
-        {kind: f"/api/v1/codes/{found.code}/qr.{kind}" for kind in ("svg", "png", "pdf", "eps")},
+        {kind: f"/api/v1{code_path(found.code, domain, f'/qr.{kind}')}" for kind in ("svg", "png", "pdf", "eps")},
         figures.reports,
         chosen,
         world_map(),
-        await _latest(parts, chosen, asked),
-        f"/api/v1/live?{urlencode({'code': found.code})}",
+        figures.latest,
+        live_path(code=found.code, domain=domain),
         now,
         retarget=retarget_form,
         edit=edit_form,
         check=check_view(checked.model_dump(), chosen.zone, now),
+        details=code_detail_cards(figures.reports, found.rules),
         planned=[planned_view(scheduled_out(one).model_dump(), chosen.zone, now) for one in planned],
         **figures.asides,
     )
     return show(request, page, who, status=status)
-
-
-def _bots(chosen: FilterView) -> Bots:
-    return "only" if chosen.bots == "only" else "include" if chosen.bots == "include" else "exclude"
 
 
 async def _page_of_codes(
@@ -406,7 +361,7 @@ async def _to_login(request: Request, _error: Exception) -> Response:
 async def _problem_or_page(request: Request, error: Exception) -> Response:
     """Programs get a problem document, people a page."""
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
-        return problem_for(error)
+        return problem_for(error, request)
     code = error.status_code if isinstance(error, HTTPException) else status_of(error)
     detail = "" if isinstance(error, HTTPException) else sentence(error)
     page = error_page(code, detail, theme_of(request))

@@ -13,9 +13,10 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from codes.advisor import AdviceError, smallest_safe_size
-from codes.codes import Code, get_code
+from codes.codes import Code
 from codes.decode import PDFIUM
 from codes.destinations import DestinationError, check_destination
+from codes.domains import list_domains
 from codes.errors import Conflict, NotFound
 from codes.logos import MAX_LOGO_BYTES, Logo, LogoError, read_logo
 from codes.names import TagError
@@ -25,18 +26,20 @@ from codes.sheet_pdf import calibration_pdf
 from codes.sheets import SheetsUnavailable
 from codes.stocks import StockError
 from dashboard.access import Identity, TheParts
-from dashboard.api.sheets import SheetIn, first_page
+from dashboard.addresses import code_path
+from dashboard.api.sheets import SheetIn, first_page, make_ordered
 from dashboard.api.symbols import logo_from, symbol_of
+from dashboard.asked_code import get_asked_code, other_domain
 from dashboard.formats import moment
 from dashboard.forms import read_form
-from dashboard.labels import FONTS, KIND, chosen, file_of, order_sheets, stock_from
+from dashboard.labels import FONTS, KIND, chosen, file_of, stock_from
 from dashboard.parts import Parts
 from dashboard.periods import zone_for
 from dashboard.print_views import MEASURES, LabelsPage, SheetView, SymbolPage
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
 from dashboard.tasks import end_task, list_tasks
-from dashboard.views import Form, code_path
+from dashboard.views import Form
 
 router = APIRouter(include_in_schema=False)
 
@@ -57,13 +60,13 @@ PREVIEW_PX: Final = 900
 
 @router.get("/codes/{text}/qr")
 async def symbol(text: str, request: Request, who: Reader, parts: TheParts) -> Response:
-    return await _symbol_page(request, who, await _code(parts, text), Form(), "", "")
+    return await _symbol_page(request, who, await _code(parts, request, text), Form(), "", "")
 
 
 @router.post("/codes/{text}/qr")
 async def styled_symbol(text: str, request: Request, who: Reader, parts: TheParts) -> Response:
     fields, upload = await _form_with_file(request, who)
-    code, kept = await _code(parts, text), ""
+    code, kept = await _code(parts, request, text), ""
     try:
         style, kept = _style(fields, upload)
         if fields.get("do", "preview") != "preview":
@@ -99,28 +102,30 @@ async def styled_static_symbol(request: Request, who: Writer, parts: TheParts) -
 
 @router.get("/labels")
 async def labels(request: Request, who: Reader, parts: TheParts) -> Response:
-    asked = {name: request.query_params.get(name, "")[:2000] for name in ("by", "which", "stock")}
+    asked = {name: request.query_params.get(name, "")[:2000] for name in ("by", "which", "stock", "domain")}
     return await _labels_page(request, who, parts, Form({name: value for name, value in asked.items() if value}))
 
 
 @router.post("/labels")
 async def make_labels(request: Request, who: Writer, parts: TheParts) -> Response:
-    fields = await read_form(request, who)
+    fields, upload = await _form_with_file(request, who)
+    logo = ""
     try:
         if fields.get("do") == "calibration":
             return await _calibration(fields)
-        wanted = _sheet_from(fields)
-        async with parts.database.reading() as connection:
-            codes = await chosen(connection, wanted.selection(), None)
+        logo = _kept(_logo(fields, upload))
+        wanted = _sheet_from(fields, logo)
         if fields.get("do") == "preview":
+            async with parts.database.reading() as connection:
+                codes = await chosen(connection, wanted.selection(), wanted.domain)
             preview = await asyncio.to_thread(_picture, await first_page(wanted.order(), codes))
-            return await _labels_page(request, who, parts, Form(fields), preview=preview)
-        await order_sheets(parts, wanted.order(), codes, who.name)
+            return await _labels_page(request, who, parts, Form(fields), preview=preview, logo=logo)
+        await make_ordered(parts, wanted, who.name)
     except ValidationError as problem:
         form = Form(fields, {"": _first_words(problem)})
-        return await _labels_page(request, who, parts, form, status=422)
+        return await _labels_page(request, who, parts, form, logo=logo, status=422)
     except REFUSALS as problem:
-        return await _labels_page(request, who, parts, Form(fields, {"": sentence(problem)}), status=422)
+        return await _labels_page(request, who, parts, Form(fields, {"": sentence(problem)}), logo=logo, status=422)
     return RedirectResponse("/labels#made", 303)
 
 
@@ -137,14 +142,14 @@ async def end_labels(number: int, request: Request, who: Writer, parts: TheParts
     return RedirectResponse("/labels#made", 303)
 
 
-async def _code(parts: Parts, text: str) -> Code:
+async def _code(parts: Parts, request: Request, text: str) -> Code:
     async with parts.database.reading() as connection:
-        return await get_code(connection, text)
+        return await get_asked_code(connection, request, text)
 
 
 async def _form_with_file(request: Request, who: Identity) -> tuple[dict[str, str], bytes]:
     """The fields, and the logo that was chosen just now, if any."""
-    form = await request.form(max_files=1, max_fields=30, max_part_size=MAX_LOGO_BYTES * 2)
+    form = await request.form(max_files=1, max_fields=40, max_part_size=MAX_LOGO_BYTES * 2)
     upload, data = form.get("logo"), b""
     if isinstance(upload, UploadFile):
         data = await upload.read(MAX_LOGO_BYTES + 1)
@@ -154,11 +159,7 @@ async def _form_with_file(request: Request, who: Identity) -> tuple[dict[str, st
 
 def _style(fields: dict[str, str], upload: bytes) -> tuple[QrStyle, str]:
     """With the logo in base64 for the next form; raises QrInputError or LogoError."""
-    logo: Logo | None = None
-    if upload:
-        logo = read_logo(upload)
-    elif fields.get("kept_logo") and not fields.get("drop_logo"):
-        logo = logo_from(fields["kept_logo"])
+    logo = _logo(fields, upload)
     style = QrStyle(
         dark=fields.get("dark") or "#000000",
         light=fields.get("light") or "#ffffff",
@@ -169,7 +170,20 @@ def _style(fields: dict[str, str], upload: bytes) -> tuple[QrStyle, str]:
         logo=logo,
         logo_percent=_whole(fields.get("logo_percent", ""), "logo's share") if logo else None,
     )
-    return style, base64.b64encode(logo.encoded()).decode("ascii") if logo else ""
+    return style, _kept(logo)
+
+
+def _logo(fields: dict[str, str], upload: bytes) -> Logo | None:
+    """The one chosen just now, else the one of the form before; raises LogoError."""
+    if upload:
+        return read_logo(upload)
+    if fields.get("kept_logo") and not fields.get("drop_logo"):
+        return logo_from(fields["kept_logo"])
+    return None
+
+
+def _kept(logo: Logo | None) -> str:
+    return base64.b64encode(logo.encoded()).decode("ascii") if logo else ""
 
 
 def _number(text: str, what: str) -> float | None:
@@ -208,7 +222,8 @@ async def _symbol_page(
     if image is None and not form.errors:
         image = await asyncio.to_thread(render, code.short_url, "svg", QrStyle(), legacy=code.legacy)
     page = SymbolPage(
-        action=f"{code_path(code.code)}/qr",
+        path=code_path(code.code),
+        domain=other_domain(code),
         title=code.name or code.code,
         code=code.code,
         form=form,
@@ -222,7 +237,7 @@ async def _symbol_page(
 
 def _static_page(form: Form, logo: str = "", *, image: bytes | None = None, says: str = "") -> SymbolPage:
     return SymbolPage(
-        action="/static-code",
+        path="",
         title="Static code",
         code="",
         form=form,
@@ -238,11 +253,19 @@ def _data_address(svg: bytes | None) -> str:
 
 
 async def _labels_page(
-    request: Request, who: Identity, parts: Parts, form: Form, *, preview: bytes = b"", status: int = 200
+    request: Request,
+    who: Identity,
+    parts: Parts,
+    form: Form,
+    *,
+    preview: bytes = b"",
+    logo: str = "",
+    status: int = 200,
 ) -> Response:
     zone, now = zone_for(request.query_params.get("tz") or request.cookies.get("tz")), datetime.now(UTC)
     async with parts.database.reading() as connection:
         tasks = await list_tasks(connection, KIND)
+        hosts = tuple(domain.host for domain in await list_domains(connection, archived=False))
     views = tuple(
         SheetView(
             id=task.id,
@@ -257,26 +280,29 @@ async def _labels_page(
         for task in tasks
     )
     picture = f"data:image/png;base64,{base64.b64encode(preview).decode('ascii')}" if preview else ""
-    return show(request, LabelsPage(form, views, picture), who, status=status)
+    return show(request, LabelsPage(form, views, picture, hosts, logo), who, status=status)
 
 
-def _sheet_from(fields: dict[str, str]) -> SheetIn:
+def _sheet_from(fields: dict[str, str], logo: str = "") -> SheetIn:
     """The form in the API's own words, so that both are checked in one place. Raises ValidationError."""
     by, which = fields.get("by", "codes"), fields.get("which", "").strip()
     body: dict[str, Any] = {
         name: fields[name].strip()
-        for name in ("copies", "start_cell", "nudge_x_mm", "nudge_y_mm", "size_mm", "wording", "error")
+        for name in ("copies", "start_cell", "nudge_x_mm", "nudge_y_mm", "size_mm", "wording", "error", "domain")
         if fields.get(name, "").strip()
     }
     if by == "codes":
         body["codes"] = [text for text in which.replace(",", " ").split() if text] or None
-    elif by in ("tag", "search"):
+    elif by in ("tag", "batch", "search"):
         body[by] = which or None
     if fields.get("stock") == "custom":
         body["geometry"] = {name: fields[name].strip() for name in MEASURES if fields.get(name, "").strip()}
     else:
         body["stock"] = fields.get("stock")
-    return SheetIn.model_validate({**body, "outlines": "outlines" in fields, "proof": "proof" in fields})
+    if logo:
+        body |= {"logo": logo, "logo_percent": fields.get("logo_percent", "").strip() or None}
+    ticks = {name: bool(fields.get(name)) for name in ("outlines", "proof", "mark_printed")}
+    return SheetIn.model_validate({**body, **ticks})
 
 
 def _first_words(problem: ValidationError) -> str:
@@ -284,13 +310,15 @@ def _first_words(problem: ValidationError) -> str:
     error = problem.errors()[0]
     name = str(error["loc"][-1]) if error["loc"] else ""
     if not name:
-        return "Say which codes: some of them by name, or a tag, or words to search for."
+        if "marked printed" in error["msg"]:
+            return "Only a print batch can be marked as printed: choose the codes by their batch."
+        return "Say which codes: some of them by name, or a tag, a print batch, or words to search for."
     label = MEASURES.get(name, name.removesuffix("_mm").replace("_", " "))
     return f"{label.capitalize()}: {error['msg'][:1].lower()}{error['msg'][1:]}."
 
 
 async def _calibration(fields: dict[str, str]) -> Response:
-    wanted = _sheet_from({**fields, "by": "codes", "which": "x"})
+    wanted = _sheet_from({**fields, "by": "codes", "which": "x", "mark_printed": ""})
     stock = stock_from(wanted.order())
     document = await asyncio.to_thread(calibration_pdf, stock, wanted.nudge_x_mm, wanted.nudge_y_mm, FONTS)
     headers = {"Content-Disposition": f'attachment; filename="calibration-{stock.key}.pdf"'}

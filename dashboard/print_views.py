@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from codes.sheets import Wording
 from codes.stocks import STOCKS
+from dashboard.addresses import domain_query
 from dashboard.formats import Moment
 from dashboard.views import Form
 
@@ -17,7 +18,12 @@ WORDINGS: Mapping[Wording, str] = {
     "link": "Link",
     "none": "Nothing",
 }
-CHOICES: Mapping[str, str] = {"codes": "These codes", "tag": "All with the tag", "search": "All that a search finds"}
+CHOICES: Mapping[str, str] = {
+    "codes": "These codes",
+    "tag": "All with the tag",
+    "batch": "All of the print batch",
+    "search": "All that a search finds",
+}
 STATES: Mapping[str, str] = {
     "waiting": "waiting",
     "running": "being made",
@@ -45,15 +51,24 @@ class SymbolPage:
 
     template: ClassVar[str] = "symbol.html"
     active: ClassVar[str] = "codes"
-    action: str
+    path: str
     title: str
     code: str
     form: Form
+    domain: str = ""  # when it is not the default one
     image: str = ""  # data: address of the preview
     says: str = ""
     advice: str = ""
     warning: str = ""
     logo: str = ""  # base64, carried from one preview to the next
+
+    @property
+    def action(self) -> str:
+        return f"{self.path}/qr{self.of_domain}" if self.code else "/static-code"
+
+    @property
+    def of_domain(self) -> str:
+        return domain_query(self.domain)
 
     @property
     def levels(self) -> Mapping[str, str]:
@@ -93,6 +108,8 @@ class LabelsPage:
     form: Form
     sheets: tuple[SheetView, ...]
     preview: str = ""
+    domains: tuple[str, ...] = ()
+    logo: str = ""  # base64, carried from one preview to the next
 
     @property
     def stocks(self) -> Mapping[str, str]:

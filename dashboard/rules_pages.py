@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, ClassVar, Final
 
 from fastapi import APIRouter, Request
@@ -10,14 +11,16 @@ from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from codes.alphabet import CodeError
-from codes.codes import CodeChange, change_code, get_code
+from codes.codes import CodeChange, change_code
 from codes.destinations import DestinationError
 from codes.errors import Conflict, NotFound
 from codes.options import UTM_FIELDS, shown_options
 from codes.register import Code
 from codes.rules import RuleError, written_rules
 from dashboard.access import Identity, TheParts
+from dashboard.addresses import code_path, domain_query
 from dashboard.api.simulate import ImaginedIn, SimulationOut, simulation_of
+from dashboard.asked_code import asked_domain, get_asked_code, other_domain
 from dashboard.forms import read_form
 from dashboard.option_forms import option_fields, options_of
 from dashboard.parts import Parts
@@ -35,7 +38,7 @@ from dashboard.rule_forms import (
 )
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
-from dashboard.views import Form, code_path
+from dashboard.views import Form
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,6 +68,7 @@ class RulesPage:
     has_password: bool
     zone: str
     zones: tuple[str, ...]
+    of_domain: str = ""  # what addresses below the path end with
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,20 @@ class SimulatePage:
     form: Form
     zones: tuple[str, ...]
     result: SimulationOut | None
+    domain: str = ""  # when it is not the default one
+
+    @property
+    def asked_at(self) -> str:
+        """The moment of the imagined scan, on the clock it was asked by and in UTC."""
+        if self.result is None:
+            return ""
+        zone = zone_for(self.form.value("zone"))
+        local, utc = self.result.at.astimezone(zone), self.result.at.astimezone(UTC)
+        return f"{local:%a %Y-%m-%d %H:%M} in {zone.key}" + (f" ({utc:%H:%M} UTC)" if zone.key != "UTC" else "")
+
+    @property
+    def of_domain(self) -> str:
+        return domain_query(self.domain)
 
 
 @router.get("/codes/{text}/rules")
@@ -97,14 +115,15 @@ async def change_rules(text: str, request: Request, who: Writer, parts: TheParts
         change = CodeChange(
             rules=given, reason=fields.get("reason", "")[:500], expected_version=_whole(fields.get("version"))
         )
-        await change_code(parts.database, text, change, who=who.name, policy=parts.settings.policy)
+        policy, domain = parts.settings.policy, asked_domain(request)
+        await change_code(parts.database, text, change, who=who.name, policy=policy, domain=domain)
     except (CodeError, Conflict) as error:
         status = 409 if isinstance(error, Conflict) else 422
         typed = fields.get("json", "") if button == "json" else None
         return await _page(
             text, request, who, parts, drafts=drafts, problem=sentence(error), typed=typed, status=status
         )
-    return RedirectResponse(f"{code_path(text)}/rules", 303)
+    return RedirectResponse(code_path(text, asked_domain(request), "/rules"), 303)
 
 
 @router.post("/codes/{text}/options")
@@ -112,31 +131,31 @@ async def change_options(text: str, request: Request, who: Writer, parts: ThePar
     fields = await read_form(request, who, max_fields=60)
     try:
         change = CodeChange(options=options_of(fields), expected_version=_whole(fields.get("version")))
-        await change_code(parts.database, text, change, who=who.name, policy=parts.settings.policy)
+        policy, domain = parts.settings.policy, asked_domain(request)
+        await change_code(parts.database, text, change, who=who.name, policy=policy, domain=domain)
     except (CodeError, DestinationError, Conflict) as error:
         form = Form({name: value for name, value in fields.items() if name != "password"}, {"": sentence(error)})
         status = 409 if isinstance(error, Conflict) else 422
         return await _page(text, request, who, parts, options=form, status=status)
-    return RedirectResponse(f"{code_path(text)}/rules", 303)
+    return RedirectResponse(code_path(text, asked_domain(request), "/rules"), 303)
 
 
 @router.get("/codes/{text}/simulate")
 async def simulate(text: str, request: Request, who: Reader, parts: TheParts) -> Response:
     asked = {name: value.strip() for name, value in request.query_params.items()}
-    code = await _get(text, parts)
+    code = await _get(text, request, parts)
     result, errors = None, {}
     if "version" in asked:
         try:
-            result = await simulation_of(parts, text, _imagined(asked))
+            result = await simulation_of(parts, text, _imagined(asked), asked_domain(request))
         except (RuleError, NotFound) as error:
             errors[""] = sentence(error)
         except ValidationError as error:
             errors[""] = "; ".join(f"{entry['loc'][0]}: {entry['msg']}" for entry in error.errors())
     zone = zone_for(request.cookies.get("tz")).key
     form = Form({"zone": zone, "version": "now", **asked}, errors)
-    page = SimulatePage(
-        code.code, code.name or code.code, code_path(code.code), code.version, form, zone_names(), result
-    )
+    title, path, zones = code.name or code.code, code_path(code.code), zone_names()
+    page = SimulatePage(code.code, title, path, code.version, form, zones, result, other_domain(code))
     return show(request, page, who, status=422 if errors else 200)
 
 
@@ -152,7 +171,7 @@ async def _page(
     options: Form | None = None,
     status: int = 200,
 ) -> Response:
-    code = await _get(text, parts)
+    code = await _get(text, request, parts)
     saved = written_rules(code.rules) or []
     zone = zone_for(request.cookies.get("tz")).key
     page = RulesPage(
@@ -169,13 +188,14 @@ async def _page(
         has_password=code.options.password_hash is not None,
         zone=zone,
         zones=zone_names(),
+        of_domain=domain_query(other_domain(code)),
     )
     return show(request, page, who, status=status)
 
 
-async def _get(text: str, parts: Parts) -> Code:
+async def _get(text: str, request: Request, parts: Parts) -> Code:
     async with parts.database.reading() as connection:
-        return await get_code(connection, text)
+        return await get_asked_code(connection, request, text)
 
 
 def _json_rules(text: str) -> Any:

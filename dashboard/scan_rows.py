@@ -12,6 +12,7 @@ from babel import Locale
 from dashboard.formats import Moment, moment
 
 LIVE_ROWS = 20
+OF_JOB = "job:"  # instead of a job's code, which its customer alone knows, before its reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,20 @@ def scan_row(scan: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> ScanRow:
         at=moment(scan["at"], zone, now),
         code=scan["code"],
         code_name=scan.get("code_name") or "",
-        code_path=f"/codes/{quote(scan['code'], safe='')}",
+        code_path=_code_path(scan),
         country=scan.get("country") or "",
         place=_place(scan),
         device=_device(scan),
         badges=tuple(_badges(scan)),
     )
+
+
+def _code_path(scan: Mapping[str, Any]) -> str:
+    """With its domain, which the same code on another one may share. A job has its own page, by its reference."""
+    if scan["code"] and scan["code"].startswith(OF_JOB):
+        return f"/jobs/{quote(scan['code'].removeprefix(OF_JOB), safe='')}"
+    host = (scan.get("short_url") or "").partition("://")[2].partition("/")[0]
+    return f"/codes/{quote(scan['code'], safe='')}" + (f"?domain={quote(host, safe='')}" if host else "")
 
 
 def country_name(code: str) -> str:

@@ -8,10 +8,11 @@ from starlette.responses import RedirectResponse, Response
 from codes.errors import NotFound
 from dashboard.access import COOKIE, Identity, TheParts, find_identity
 from dashboard.accounts import MIN_PASSWORD, SESSION_LIFE, AccountError, User
+from dashboard.error_views import error_page
 from dashboard.forms import form_token, keep_form_token, read_form
 from dashboard.parts import Parts
 from dashboard.show import address_of, is_secure, sentence, show, theme_of
-from dashboard.views import Form, LoginPage, PasswordPage, error_page
+from dashboard.views import Form, LoginPage, PasswordPage
 
 router = APIRouter(include_in_schema=False)
 _USED_UP: Final = "It was used, replaced or is over an hour old. `waymark owner reset` on the server makes a new one."

@@ -1,7 +1,5 @@
 """Campaigns, placements, print batches and domains as the pages have them: rows, facts, and forms read and filled."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -9,50 +7,15 @@ from urllib.parse import quote, urlencode
 from codes import batches, campaigns, domains, placements
 from codes.alphabet import CodeError
 from codes.errors import NotFound
+from codes.groups import batch_group, campaign_group, placement_group
 from codes.money import read_money
 from codes.opening_hours import read_typed_hours, typed_hours
 from codes.options import UTM_FIELDS
 from dashboard.access import Identity
+from dashboard.batch_members import members_view
+from dashboard.kinds import Fields, Kind, Thing
 from dashboard.organise_views import FieldView, RowView
 from dashboard.parts import Parts
-
-Fields = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One, as its page shows it; ``values`` fill its form."""
-
-    title: str
-    facts: tuple[tuple[str, str], ...]
-    links: tuple[tuple[str, str], ...]
-    values: Fields
-    archived: bool
-    may_archive: bool = True
-    force: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``key`` is the last part of a thing's path; ``create`` answers with it. What is wrong is raised."""
-
-    section: str
-    title: str
-    one: str
-    lead: str
-    columns: tuple[str, ...]
-    fields: tuple[FieldView, ...]
-    rows: Callable[[Parts, bool], Awaitable[tuple[RowView, ...]]]
-    thing: Callable[[Parts, str], Awaitable[Thing]]
-    create: Callable[[Parts, Identity, Fields], Awaitable[str]]
-    update: Callable[[Parts, Identity, str, Fields], Awaitable[None]]
-    archive: Callable[[Parts, Identity, str, bool, bool], Awaitable[None]]
-    editable: tuple[str, ...] = ()  # of the fields; empty: all
-    owners_add: bool = False
-
-    @property
-    def path(self) -> str:
-        return f"/{self.section}"
 
 
 def id_in(key: str) -> int:
@@ -63,6 +26,10 @@ def id_in(key: str) -> int:
 
 def codes_link(narrowing: str) -> tuple[str, str]:
     return "Its codes", f"/codes?{urlencode({'q': narrowing})}"
+
+
+def overview_link(text: str = "Its scans on the overview", **picked: str) -> tuple[str, str]:
+    return text, f"/?{urlencode(picked)}"
 
 
 async def _campaign_rows(parts: Parts, archived: bool) -> tuple[RowView, ...]:
@@ -83,7 +50,10 @@ async def _campaign(parts: Parts, key: str) -> Thing:
         one = await campaigns.get_campaign(connection, id_in(key))
     values = {"name": one.name, "cost": str(one.cost or "")} | {name: one.utm.get(name, "") for name in UTM_FIELDS}
     facts = (("UTM", _utm(one.utm) or "none"), ("Cost", str(one.cost or "not known")), ("Codes", f"{one.codes:,}"))
-    return Thing(one.name, facts, (codes_link(f'campaign:"{one.name}"'),), values, one.archived_at is not None)
+    links = (codes_link(f'campaign:"{one.name}"'), overview_link(campaign=one.name))
+    picked = {"campaign": one.name}
+    archived = one.archived_at is not None
+    return Thing(one.name, facts, links, values, archived, group=campaign_group(one.id), picked=picked)
 
 
 async def _create_campaign(parts: Parts, who: Identity, fields: Fields) -> str:
@@ -135,7 +105,14 @@ async def _placement(parts: Parts, key: str) -> Thing:
         ("Coordinates", at or "not known"),
         ("Codes", f"{one.codes:,}"),
     )
-    return Thing(one.label, facts, (codes_link(f'placement:"{one.label}"'),), values, one.archived_at is not None)
+    links = (
+        codes_link(f'placement:"{one.label}"'),
+        overview_link(placement=one.label),
+        overview_link(f"All of {one.venue} on the overview", placement=one.venue),
+    )
+    picked = {"placement": one.label}
+    archived = one.archived_at is not None
+    return Thing(one.label, facts, links, values, archived, group=placement_group(one.id), picked=picked)
 
 
 def _placement_fields(fields: Fields) -> placements.PlacementFields:
@@ -176,7 +153,13 @@ async def _batch_rows(parts: Parts, archived: bool) -> tuple[RowView, ...]:
     return tuple(
         RowView(
             f"/batches/{one.id}",
-            (one.name, one.printed_on.isoformat(), f"{one.quantity:,}", str(one.cost or ""), f"{one.codes:,}"),
+            (
+                one.name,
+                one.printed_on.isoformat() + (", locked" if one.printed else ""),
+                f"{one.quantity:,}",
+                str(one.cost or ""),
+                f"{one.codes:,}",
+            ),
             one.archived_at is not None,
         )
         for one in found
@@ -194,15 +177,25 @@ async def _batch(parts: Parts, key: str) -> Thing:
         "cost": str(one.cost or ""),
         "note": one.note,
     }
-    shown = ", ".join(code.code for code in members[:100]) + (" ..." if len(members) > 100 else "")
     facts = (
         ("Printed", one.printed_on.isoformat()),
         ("Quantity", f"{one.quantity:,}"),
         ("Cost", str(one.cost or "not known")),
         ("Note", one.note),
-        (f"{len(members):,} codes", shown),
+        ("Codes", f"{len(members):,}"),
     )
-    return Thing(one.name, facts, (), values, one.archived_at is not None)
+    links, picked = (overview_link(batch=one.name),), {"batch": one.name}
+    archived = one.archived_at is not None
+    return Thing(
+        one.name,
+        facts,
+        links,
+        values,
+        archived,
+        members=members_view(one, members),
+        group=batch_group(one.id),
+        picked=picked,
+    )
 
 
 def _batch_change(fields: Fields) -> batches.BatchChange:

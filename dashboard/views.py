@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from dashboard.cards import ReportView, report_view
+from dashboard.addresses import code_path, domain_query
+from dashboard.cards import Card, ReportView, report_view
 from dashboard.charts import WorldMap
 from dashboard.formats import Moment, moment, number
 from dashboard.history_rows import AlertView, CheckView, PlannedView, VersionView
@@ -64,16 +65,28 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestions:
+    """For the pickers of a filter: codes with their names, campaigns, placements (venues among them)."""
+
+    codes: tuple[tuple[str, str], ...] = ()
+    campaigns: tuple[str, ...] = ()
+    placements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FilterView:
-    """The range, zone, bots and code that a page was asked for. `codes` are suggestions for the code field."""
+    """The range, zone, bots and what else a page was asked for. Without `suggested` nothing more can be picked on it."""
 
     path: str
     period: Period
     zone: ZoneInfo
     bots: str = "exclude"
     code: str = ""
-    codes: tuple[tuple[str, str], ...] = ()
-    by_code: bool = True
+    campaign: str = ""
+    placement: str = ""
+    batch: str = ""
+    suggested: Suggestions | None = None
+    domain: str = ""  # of the code, in the address of a page that is about one code
 
     @property
     def ranges(self) -> Mapping[str, str]:
@@ -87,9 +100,16 @@ class FilterView:
     def zones(self) -> tuple[str, ...]:
         return zone_names()
 
+    @property
+    def picked(self) -> Mapping[str, str]:
+        """What was picked, by name, for whoever wants all of it back."""
+        found = {"code": self.code, "campaign": self.campaign, "placement": self.placement, "print batch": self.batch}
+        return {name: value for name, value in found.items() if value}
+
     def url(self, **changes: str) -> str:
         """This page with other filters: `filter.url(range="90d")`. A named range drops the custom dates."""
         asked = {"range": self.period.name, "bots": self.bots, "code": self.code, "tz": self.zone.key}
+        asked |= {"campaign": self.campaign, "placement": self.placement, "batch": self.batch, "domain": self.domain}
         if self.period.name == "custom":
             asked |= {"from": self.period.first_value, "to": self.period.last_value}
         asked |= changes
@@ -133,10 +153,16 @@ class CodeView:
     version: int
     scans: int | None = None
     belongs: tuple[str, ...] = ()  # campaign, placement, printed, archived
+    other_domain: str = ""  # when it is not on the default one
 
     @property
     def path(self) -> str:
         return code_path(self.code)
+
+    @property
+    def of_domain(self) -> str:
+        """What each address below `path` ends with."""
+        return domain_query(self.other_domain)
 
     @property
     def title(self) -> str:
@@ -165,6 +191,7 @@ class CodePage:
     edit: Form
     check: CheckView | None = None
     planned: tuple[PlannedView, ...] = ()
+    details: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,48 +303,10 @@ class PasswordPage:
     theme: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorPage:
-    """What happened, why, and what to do; `actions` are (words, address)."""
-
-    template: ClassVar[str] = "error.html"
-    status: int
-    title: str
-    text: str
-    actions: tuple[tuple[str, str], ...] = (("Go to the overview", "/"),)
-    theme: str = ""
-
-
 class Page(Protocol):
     """What can be shown: a template, and whatever that template asks for."""
 
     template: ClassVar[str]
-
-
-_ERRORS = {
-    400: ("That request made no sense", "Something in it is missing or malformed. Go back and try again."),
-    403: ("Not allowed", "Your role does not include this, or the page was open too long. Reload it and try again."),
-    404: ("Nothing at this address", "It may be mistyped, or what was here is gone."),
-    405: ("Not this way", "This address exists, but not for this kind of request. Use the pages' own buttons."),
-    410: ("This address is used up", "One-time addresses work once, for one hour. Ask for a new one."),
-    413: ("Too large", "What was sent is larger than this page accepts. Send less."),
-    429: ("Too many tries", "Wait a minute, then try again."),
-    500: (
-        "Something broke on our side",
-        "Nothing you sent was wrong. The details are in the log of the private process.",
-    ),
-    503: ("Not ready yet", "The service is starting or busy. Try again in a few seconds."),
-}
-
-
-def code_path(code: str) -> str:
-    return f"/codes/{quote(code, safe='')}"
-
-
-def error_page(status: int, detail: str = "", theme: str = "") -> ErrorPage:
-    """The page for an HTTP status; `detail` replaces the general explanation when we can be more precise."""
-    title, text = _ERRORS.get(status, ("That did not work", "Go back and try again."))
-    return ErrorPage(status, title, detail or text, theme=theme)
 
 
 def overview_page(
@@ -337,8 +326,7 @@ def overview_page(
 
     `previous` is the total of the period before, `bots` how many bot scans the range holds; either may be unknown.
     """
-    report = _report(reports, chosen, world, previous, bots)
-    empty = None if report else _empty(chosen, bots, any_codes=any_codes)
+    report, empty = report_or_empty(reports, chosen, world, previous, bots, any_codes=any_codes)
     return OverviewPage(chosen, report, empty, scan_rows(live, chosen.zone, now), live_path, tuple(alerts))
 
 
@@ -359,26 +347,28 @@ def code_page(
     edit: Form | None = None,
     check: CheckView | None = None,
     planned: Sequence[PlannedView] = (),
+    details: Sequence[Card] = (),
 ) -> CodePage:
     """One code; `versions` newest first. The other arguments as in `overview_page`."""
-    report = _report(reports, chosen, world, previous, bots)
+    report, empty = report_or_empty(with_parts(reports, versions), chosen, world, previous, bots)
     return CodePage(
         code,
         tuple(versions),
         qr,
         chosen,
         report,
-        None if report else _empty(chosen, bots, any_codes=True),
+        empty,
         scan_rows(live, chosen.zone, now),
         live_path,
         retarget or Form(),
         edit or Form(values={"name": code.name, "tags": ", ".join(code.tags)}),
         check,
         tuple(planned),
+        tuple(details),
     )
 
 
-def code_view(code: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> CodeView:
+def code_view(code: Mapping[str, Any], zone: ZoneInfo, now: datetime, other_domain: str = "") -> CodeView:
     """From a code's API JSON; `scans` (of the last 30 days) may be absent."""
     return CodeView(
         code=code["code"],
@@ -391,6 +381,7 @@ def code_view(code: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> CodeVie
         version=code["version"],
         scans=code.get("scans"),
         belongs=_belongs(code),
+        other_domain=other_domain,
     )
 
 
@@ -430,18 +421,28 @@ def codes_page(
     )
 
 
-def _report(
+def with_parts(reports: Mapping[str, Any], versions: Sequence[VersionView]) -> Mapping[str, Any]:
+    """The same reports, with what each version changed in the changes of the timeseries."""
+    parts = {version.number: [change.what.lower() for change in version.changes] for version in versions}
+    series = reports["timeseries"]
+    changes = [{**change, "parts": parts.get(change["version"])} for change in series["changes"]]
+    return {**reports, "timeseries": {**series, "changes": changes}}
+
+
+def report_or_empty(
     reports: Mapping[str, Any],
     chosen: FilterView,
     world: WorldMap,
     previous: Mapping[str, int] | None,
     bots: int | None,
-) -> ReportView | None:
+    *,
+    any_codes: bool = True,
+) -> tuple[ReportView | None, EmptyView | None]:
+    """One of them: the figures, or why there are none."""
     if not reports["timeseries"]["total"]["scans"]:
-        return None
-    if chosen.bots == "only":
-        bots = None  # then the scans themselves are the bots
-    return report_view(reports, chosen.zone, world, previous, bots, _BOTS_NOTES.get(chosen.bots, ""))
+        return None, _empty(chosen, bots, any_codes=any_codes)
+    shown_bots = None if chosen.bots == "only" else bots  # then the scans themselves are the bots
+    return report_view(reports, chosen.zone, world, previous, shown_bots, _BOTS_NOTES.get(chosen.bots, "")), None
 
 
 def _empty(chosen: FilterView, bots: int | None, *, any_codes: bool) -> EmptyView:
@@ -451,10 +452,11 @@ def _empty(chosen: FilterView, bots: int | None, *, any_codes: bool) -> EmptyVie
     wider = (("Look at the last 90 days", chosen.url(range=_DAYS_SHOWN_WHEN_EMPTY)),)
     if chosen.period.name == _DAYS_SHOWN_WHEN_EMPTY:
         wider = (("Look at today", chosen.url(range="today")),)
-    where = f" of {chosen.code}" if chosen.code else ""
+    where = "".join(f" of {value}" for value in chosen.picked.values())
     if chosen.bots == "exclude" and bots:
         text = f"Only bots scanned in this time: {number(bots).exact}, set aside and not counted as people."
         return EmptyView(f"No scans{where} by people", text, (("Show the bots", chosen.url(bots="only")), *wider))
     text = f"Nothing was scanned in {chosen.period.dates}. Try a longer range, or scan a code to see it arrive."
-    drop_code = (("Show all codes", chosen.url(code="")),) if chosen.code and chosen.by_code else ()
-    return EmptyView(f"No scans{where} in this range", text, (*wider, *drop_code))
+    everything = chosen.url(code="", campaign="", placement="", batch="")
+    drop = (("Show all codes", everything),) if chosen.picked and chosen.suggested is not None else ()
+    return EmptyView(f"No scans{where} in this range", text, (*wider, *drop))

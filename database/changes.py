@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from database.rows import insert_rows
 from database.schema import changes
 
 KEEP_ROWS = 100_000
@@ -27,7 +28,7 @@ async def record_changes(connection: AsyncConnection, kind: str, ref_ids: Sequen
         # Numbers are given out before the commit: without the lock a later number could be visible first, and a
         # follower that has read it would never ask for the earlier one.
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-    await connection.execute(insert(changes), [{"kind": kind, "ref_id": ref_id, "at": now} for ref_id in ref_ids])
+    await insert_rows(connection, changes, ("kind", "ref_id", "at"), [(kind, ref_id, now) for ref_id in ref_ids])
 
 
 async def last_seq(connection: AsyncConnection) -> int:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import event, text
@@ -19,6 +19,15 @@ Result = TypeVar("Result")
 
 class DatabaseError(Exception):
     """The control database cannot be used; the message says why and what to do."""
+
+
+class DatabaseLostError(DatabaseError):
+    """SQLite's file is gone or another one is in its place: what was written now would be lost."""
+
+
+def existing_only(url: str) -> str:
+    """The same, but a file that is not there is an error and not made: an empty database would be believed."""
+    return url.replace("?mode=rwc&", "?mode=rw&")
 
 
 def sqlite_url(path: Path, *, read_only: bool = False) -> str:
@@ -36,6 +45,7 @@ class Database:
         self.url = url
         self.engine: AsyncEngine = create_async_engine(url, **_engine_options(self.dialect))
         self._write_lock = asyncio.Lock()
+        self._watched: tuple[Path, tuple[int, int]] | None = None
         if self.dialect == "sqlite":
             _prepare_sqlite(self.engine, read_only=read_only)
 
@@ -64,18 +74,68 @@ class Database:
             async with self.engine.begin() as connection:
                 yield connection
             return
-        async with self._write_lock, self.engine.connect() as connection:
-            await connection.execution_options(begin_sql="BEGIN IMMEDIATE")
-            async with connection.begin():
-                yield connection
+        async with self._write_lock:
+            self._refuse_when_lost()
+            async with self.engine.connect() as connection:
+                await connection.execution_options(begin_sql="BEGIN IMMEDIATE")
+                async with connection.begin():
+                    yield connection
+                    self._refuse_when_lost()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         async with self.engine.connect() as connection:
             yield connection
 
+    async def watch_file(self) -> None:
+        """From now on nothing is written once SQLite's file has gone or been replaced: DatabaseLostError says so instead."""
+        if self.dialect == "sqlite":
+            async with self.reading() as connection:
+                path = await sqlite_file(connection)
+            found = identity_of(path) if path else None
+            self._watched = (path, found) if path and found else None
+
+    def file_fate(self) -> Literal["in place", "gone", "replaced"]:
+        if self._watched is None:
+            return "in place"
+        path, opened = self._watched
+        found = identity_of(path)
+        return "in place" if found == opened else "gone" if found is None else "replaced"
+
+    async def rescue_into(self, path: Path) -> None:
+        """What the open connections still have, into a file of its own, although theirs is gone."""
+        async with self._write_lock, self.engine.connect() as connection:
+            await connection.execution_options(begin_sql="SELECT 1")  # VACUUM runs outside transactions only
+            await connection.execute(text("VACUUM INTO :path"), {"path": str(path)})
+
+    def _refuse_when_lost(self) -> None:
+        fate = self.file_fate()
+        if fate != "in place":
+            assert self._watched is not None
+            raise DatabaseLostError(
+                f"nothing was changed: the control database {self._watched[0]} is {fate} while waymark runs. "
+                "Put the file back, or restart waymark with the one that shall count."
+            )
+
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def sqlite_file(connection: AsyncConnection) -> Path | None:
+    """Where SQLite keeps it; None for other databases."""
+    if connection.dialect.name != "sqlite":
+        return None
+    path = (await connection.exec_driver_sql("PRAGMA database_list")).scalars("file").first()
+    return Path(path) if path else None
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None: it is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:

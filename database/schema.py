@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -95,6 +96,8 @@ codes = Table(
         sqlite_where=text("legacy = 0"),
         postgresql_where=text("NOT legacy"),
     ),
+    # Also for questions that do not say whether a code is legacy.
+    Index("ix_codes_domain_folded", "domain_id", "folded"),
     Index("ix_codes_created_at", "created_at"),
     Index("ix_codes_campaign_id", "campaign_id"),
     Index("ix_codes_placement_id", "placement_id"),
@@ -160,7 +163,8 @@ placements = Table(
     UniqueConstraint("venue", "spot"),
 )
 
-# One order at the printer's. Putting a code into a batch sets its ``printed`` lock.
+# One order at the printer's. Putting a code into a batch sets the code's ``printed`` lock; once the batch itself is
+# ``printed``, no code can be taken out of it.
 print_batches = Table(
     "print_batches",
     metadata,
@@ -171,6 +175,7 @@ print_batches = Table(
     Column("cost_minor", BigInteger),
     Column("currency", String(3)),
     Column("note", String(500), nullable=False),
+    Column("printed", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(120), nullable=False),
     Column("archived_at", UtcDateTime),
@@ -240,12 +245,181 @@ tasks = Table(
     Index("ix_tasks_state", "state"),
 )
 
+# A branch, as its customers see it. Exactly one is the default: jobs go there unless they say otherwise.
+shops = Table(
+    "shops",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("is_default", Boolean, nullable=False),
+    Column("country", String(2), nullable=False),  # ISO 3166, upper case; "": unknown. For telephone numbers without +
+    Column("phone", String(40), nullable=False),
+    Column("whatsapp", String(40), nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("address", String(500), nullable=False),
+    Column("zone", String(64), nullable=False),  # IANA time zone
+    Column("opening_hours", JSON),  # as of placements; NULL: always open
+    Column(
+        "holidays", JSON, nullable=False
+    ),  # closed days: [{"from": "2026-12-24", "until": "2026-12-26", "name": ...}]
+    Column("languages", JSON, nullable=False),  # offered on its pages, the first one when nothing else is known
+    Column("logo", LargeBinary),  # PNG, made by us
+    Column("tracking", String(12), nullable=False),  # on | frozen | withdrawn
+    Column("tracking_at", UtcDateTime, nullable=False),  # since when
+    Column("show_note", Boolean, nullable=False),  # customers see the public note
+    Column("show_photo", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+# A kind of job whose workflow differs from the built-in one, or that is the shop's own.
+job_kinds = Table(
+    "job_kinds",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("name", String(80), nullable=False),  # for staff
+    Column("stages", JSON, nullable=False),  # list in order, as jobs.workflows writes them
+    Column("keep_done_days", Integer, nullable=False),  # how long the page stays after completion
+    Column("keep_idle_days", Integer, nullable=False),  # after the last change of a job that was never completed
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("updated_by", String(120), nullable=False),
+)
+
+# What a customer may see of a job. The public process reads this table and never job_details.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("shop_id", Key, ForeignKey("shops.id"), nullable=False),
+    Column("reference", String(80), nullable=False),  # the shop's own number
+    Column("kind", String(40), nullable=False),
+    Column("code_id", Key, ForeignKey("codes.id")),  # NULL: made while tracking was off
+    Column("stage", String(40), nullable=False),  # key within the kind's workflow
+    Column("stage_at", UtcDateTime, nullable=False),
+    Column("item", String(200), nullable=False),
+    Column("public_note", String(1000), nullable=False),
+    Column("photo", LargeBinary),  # JPEG, made by us
+    Column("language", String(8), nullable=False),  # of messages; "": the shop's
+    Column("due_at", UtcDateTime),  # promised by the shop; NULL: estimated
+    Column("eta_at", UtcDateTime),  # what the customer is told: due_at or the estimate; NULL: nothing can be said
+    Column("promised_at", UtcDateTime),  # the first eta_at: what late is measured by
+    Column("revision", Integer, nullable=False),  # 1, 2, 3 ...: If-Match
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),  # the last change that a customer can see
+    Column("completed_at", UtcDateTime),
+    UniqueConstraint("shop_id", "reference"),
+    UniqueConstraint("code_id"),
+    Index("ix_jobs_updated_at", "updated_at"),
+    Index("ix_jobs_stage", "stage"),
+    sqlite_autoincrement=True,
+)
+
+# What no customer ever sees: for staff, and for messages to the customer it belongs to.
+job_details = Table(
+    "job_details",
+    metadata,
+    Column("job_id", Key, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    *(
+        Column(name, String(1000), nullable=False)
+        for name in (
+            "customer_name",
+            "customer_phone",
+            "customer_email",
+            "customer_address",
+            "price",
+            "deposit",
+            "serial",
+            "passcode",
+            "accessories",
+            "internal_note",
+            "technician",
+        )
+    ),
+)
+
+# Append-only: every move between stages and every change of the estimate.
+job_moves = Table(
+    "job_moves",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("job_id", Key, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),  # when it happened; earlier than recorded_at after being offline
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("action", String(16), nullable=False),  # create | advance | skip | back | deliver | reopen | estimate
+    Column("from_stage", String(40)),
+    Column("to_stage", String(40), nullable=False),
+    Column("eta_at", UtcDateTime),  # in force after it
+    Column("who", String(120), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Index("ix_job_moves_job_id", "job_id"),
+)
+
+# Links that have expired: they answer 410 with the shop's contact, and nothing else is left of the job.
+expired_jobs = Table(
+    "expired_jobs",
+    metadata,
+    Column("code_id", Key, ForeignKey("codes.id"), primary_key=True),
+    Column("shop_id", Key, ForeignKey("shops.id"), nullable=False),
+    Column("expired_at", UtcDateTime, nullable=False),
+)
+
+# Jobs that are gone: what was scanned and looked at goes from scan store and journal, and again after a rebuild.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("job_id", Key, primary_key=True),
+    Column("code_id", Key),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("done_at", UtcDateTime),  # NULL: the journal may still hold lines of it
+    Index("ix_erasures_done_at", "done_at"),
+)
+
+# What a shop's system sent after being offline, by its own ids: the same entry sent again does nothing. Kept 30 days.
+batch_entries = Table(
+    "batch_entries",
+    metadata,
+    Column("who", String(120), primary_key=True),  # ids are good within one sender
+    Column("entry", String(100), primary_key=True),
+    Column("digest", String(64), nullable=False),  # SHA-256 of what it said
+    Column("verdict", JSON, nullable=False),  # as it was answered; nothing private, no token
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_batch_entries_at", "at"),
+)
+
+# Texts that differ from the built-in ones.
+message_templates = Table(
+    "message_templates",
+    metadata,
+    Column("shop_id", Key, ForeignKey("shops.id"), primary_key=True),
+    Column("event", String(40), primary_key=True),
+    Column("channel", String(16), primary_key=True),  # sms | whatsapp | email
+    Column("language", String(8), primary_key=True),
+    Column("subject", String(200), nullable=False),  # of an e-mail
+    Column("text", String(2000), nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("updated_by", String(120), nullable=False),
+)
+
+# What happened to jobs, in order, for whoever wants to be told.
+outgoing_events = Table(
+    "outgoing_events",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(40), nullable=False),  # job.created | job.moved | job.delivered | job.estimated | ...
+    Column("job_id", Key),  # no foreign key: that a job was deleted is an event, too
+    Column("payload", JSON, nullable=False),  # reference, stage, estimate; nothing private
+    Index("ix_outgoing_events_job_id", "job_id"),
+    sqlite_autoincrement=True,
+)
+
 # One row in the same transaction as every write to something the public side caches; pruned, so followers may reload.
 changes = Table(
     "changes",
     metadata,
     Column("seq", Key, primary_key=True),
-    Column("kind", String(16), nullable=False),  # code | domain | scans
+    Column("kind", String(16), nullable=False),  # code | domain | scans | job | shop
     Column("ref_id", Key, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     sqlite_autoincrement=True,  # a pruned sequence number must never come back

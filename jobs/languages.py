@@ -1,18 +1,21 @@
 """Which of our languages a visitor reads: Accept-Language with q-values and prefixes (RFC 9110, 12.5.4)."""
 
+from collections.abc import Collection
 from typing import Final
 
 LANGUAGES: Final[dict[str, str]] = {"en": "English", "es": "Español", "fr": "Français", "ar": "العربية"}
 RIGHT_TO_LEFT: Final = frozenset({"ar"})
 
 
-def language_for(accept_language: str, default: str = "en", chosen: str | None = None) -> str:
-    """``chosen`` (?hl=) wins when we have it; then the best-rated range we have; then ``default``."""
-    if chosen and (own := _own(chosen)):
+def language_for(
+    accept_language: str, default: str = "en", chosen: str | None = None, offered: Collection[str] = tuple(LANGUAGES)
+) -> str:
+    """``chosen`` (?hl=) wins when it is ``offered``; then the best-rated range that is; then ``default``."""
+    if (own := _own(chosen or "")) is not None and own in offered:
         return own
     ranked = sorted(_ranges(accept_language), key=lambda entry: -entry[1])
     for tag, quality in ranked:
-        if quality > 0 and (own := _own(tag)):
+        if quality > 0 and (own := _own(tag)) is not None and own in offered:
             return own
     return default
 

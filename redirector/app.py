@@ -18,6 +18,8 @@ from starlette.routing import Route as PathRoute
 
 from codes.alphabet import reserved_reason, typed_candidates
 from jobs.languages import language_for
+from jobs.status_sources import JobSource
+from jobs.status_style import SCRIPT, SCRIPT_HEADERS, SCRIPT_PATH
 from redirector.decision import plain_decision
 from redirector.facts import ProxyTrust, uncounted_reason
 from redirector.hot import Hot
@@ -29,6 +31,8 @@ from redirector.recorder import Client, Recorder, decided_part, told_by
 from redirector.routes import Route
 from redirector.ruled import Ruled
 from redirector.scan_facts import Readers
+from redirector.staff import STAFF_UNCOUNTED, Staff
+from redirector.status_pages import StatusPages
 from redirector.visitors import Visitors
 from redirector.watched import Watched
 
@@ -57,6 +61,7 @@ class PublicSettings:
     misses_per_minute: int = 0
     reserve_bytes: int = 0  # of disk, that the journal leaves to others
     secure: bool = False  # short URLs are https: then so are cookies
+    dashboard_url: str = ""  # where scans of jobs by phones of staff go
 
 
 class State(TypedDict):
@@ -64,6 +69,8 @@ class State(TypedDict):
     lookup: Lookup
     hot: Hot
     ruled: Ruled
+    status: StatusPages
+    staff: Staff
 
 
 def create_public_app(settings: PublicSettings) -> Starlette:
@@ -91,7 +98,10 @@ def create_public_app(settings: PublicSettings) -> Starlette:
         recorder = Recorder(journal, visitors, settings.trust, settings.query_keys, full_address=settings.full_address)
         hot = Hot(lookup.table, recorder)
         lookup.watched = Watched(journal, hot.flush)
-        ruled = Ruled(recorder, lookup.watched, Readers(settings.data_dir / "geo"), secure=settings.secure)
+        status = StatusPages(lookup, recorder)
+        staff = Staff(settings.data_dir, settings.dashboard_url, secure=settings.secure)
+        readers = Readers(settings.data_dir / "geo")
+        ruled = Ruled(recorder, lookup.watched, readers, status.find_state, secure=settings.secure)
         tasks = [
             asyncio.create_task(journal.run()),
             asyncio.create_task(lookup.run()),
@@ -101,7 +111,14 @@ def create_public_app(settings: PublicSettings) -> Starlette:
         with suppress(TimeoutError):
             await asyncio.wait_for(lookup.can_answer.wait(), ANSWER_WITHIN_S)
         try:
-            yield {"recorder": recorder, "lookup": lookup, "hot": hot, "ruled": ruled}
+            yield {
+                "recorder": recorder,
+                "lookup": lookup,
+                "hot": hot,
+                "ruled": ruled,
+                "status": status,
+                "staff": staff,
+            }
         finally:
             for task in tasks:
                 task.cancel()
@@ -138,7 +155,8 @@ async def redirect(request: Request[State]) -> Response:
         raise HTTPException(405)
     if route is None:
         return _unknown(request, text, lookup.not_found_url(request.headers.get("host", "")))
-    if not route.is_plain:
+    by_staff = route.is_job and request.state["staff"].has(request)
+    if not route.is_plain and not by_staff:
         return await request.state["ruled"].answer(request, route, client, _language(request))
     decision = plain_decision(route)
     headers = request.headers
@@ -154,10 +172,12 @@ async def redirect(request: Request[State]) -> Response:
         told,
         client,
         query_string=request.scope["query_string"].decode("latin-1"),
-        uncounted=uncounted_reason(request.method, headers),
+        uncounted=uncounted_reason(request.method, headers) or (STAFF_UNCOUNTED if by_staff else None),
     )
     recorder.journal.append_scan(line)
     await recorder.journal.durable()
+    if by_staff:
+        return request.state["staff"].to_job(text)
     return Response(status_code=302, headers={"Location": decision.destination or "", **NO_STORE})
 
 
@@ -176,6 +196,35 @@ async def entry(request: Request[State]) -> Response:
     if found is None:
         return _unknown(request, typed)
     return RedirectResponse("/" + quote(found[0], safe=""), 303, headers=NO_STORE)
+
+
+async def job_page(request: Request[State]) -> Response:
+    """A job's page, or what belongs to it. Every token that leads to none goes this way, to this one answer."""
+    pages, client = request.state["status"], _client(request)
+    token, part = request.path_params["token"], request.path_params.get("part", "")
+    try:
+        source = await pages.find(request.headers.get("host", ""), token, client.cut)
+        if source is not None and not part:
+            if isinstance(source, JobSource) and request.state["staff"].has(request):
+                return request.state["staff"].to_job(source.token)
+            return pages.page(request, source, client)
+        found = await pages.part(request, source, part, client.cut) if source is not None else None
+    except Unavailable:
+        request.state["recorder"].journal.counters.unavailable += 1
+        return _away(request)
+    except TooManyMisses as error:
+        return _limited(request, "", error)
+    return _unknown(request, "") if found is None else found
+
+
+async def staff_ticket(request: Request[State]) -> Response:
+    """From the dashboard: makes this phone one of staff, or ends that."""
+    found = request.state["staff"].answer_ticket(request.path_params["ticket"])
+    return _unknown(request, "") if found is None else found
+
+
+async def status_script(_request: Request[State]) -> Response:
+    return Response(SCRIPT, headers=SCRIPT_HEADERS, media_type="text/javascript")
 
 
 async def health(_request: Request[State]) -> Response:
@@ -207,8 +256,13 @@ ROUTES: Final = [
     PathRoute("/", entry),
     PathRoute("/-/health", health),
     PathRoute("/-/ready", ready),
+    PathRoute("/-/staff/{ticket}", staff_ticket),
     PathRoute("/robots.txt", robots),
     PathRoute("/favicon.ico", nothing),
+    PathRoute(SCRIPT_PATH, status_script),
+    PathRoute("/j/{token}", job_page),
+    PathRoute("/j/{token}/", job_page),
+    PathRoute("/j/{token}/{part}", job_page),
     PathRoute("/{code}", redirect, methods=["GET", "POST"]),
     PathRoute("/{code}/", redirect, methods=["GET", "POST"]),
 ]

@@ -1,23 +1,22 @@
 """Which destination a scan gets and why: a pure function of route, facts and time, without I/O and without a clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Literal, NamedTuple, Protocol
-from urllib.parse import parse_qsl, quote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
 from codes.conditions import AnyOf, Condition, Dates, Fact, Not, OneOf, Query, ScanCount, TimeOfDay, VisitorIs
-from codes.options import NO_OPTIONS, UTM_FIELDS, Options
+from codes.options import NO_OPTIONS, Options
+from codes.parameters import with_parameters
 from codes.rules import Rule, Variant
 from redirector.routes import Route
 
 Failures = tuple[Condition | None, ...]
 Page = Literal["paused", "early", "ended", "used-up", "password"]
 LET_THROUGH_UNCOUNTED: Final = "password"  # why the record of a password's entry is not counted: its page was
-MAX_URL: Final = 4096  # with what is added; more would not fit into what proxies allow for headers
 
 
 class Facts(Protocol):
@@ -134,29 +133,6 @@ def variant_of(rule: Rule, code_id: int, facts: Facts) -> Variant:
     return rule.variants[-1]
 
 
-def with_parameters(
-    destination: str, options: Options | None, query_string: str = "", scan_id: str | None = None
-) -> str:
-    """Adds UTM fields, the short link's query and the scan's id to a web address, overwriting nothing that is there."""
-    if options is None or not (options.utm or options.scan_id or (options.pass_query and query_string)):
-        return destination
-    parts = urlsplit(destination)
-    if parts.scheme not in ("http", "https"):
-        return destination
-    present = {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)}
-    added: list[str] = []
-    for name, value in _wanted(options, query_string, scan_id):
-        if name not in present:
-            pair = f"{quote_plus(name)}={quote_plus(value)}"
-            if len(destination) + sum(map(len, added)) + len(added) + len(pair) + 1 <= MAX_URL:
-                added.append(pair)
-    if not added:
-        return destination
-    address, mark, fragment = destination.partition("#")
-    joint = "" if address.endswith(("?", "&")) else "&" if "?" in address else "?"
-    return f"{address}{joint}{'&'.join(added)}{mark}{fragment}"
-
-
 def _closed(options: Options, facts: Facts, at: datetime) -> Page | None:
     if options.starts_at is not None and at < options.starts_at:
         return "early"
@@ -172,19 +148,6 @@ def _sent(
 ) -> Decision:
     final = with_parameters(destination, route.options, facts.query_string, facts.scan_id)
     return Decision(final, route.version, rule, variant, None, route.rules, failed)
-
-
-def _wanted(options: Options, query_string: str, scan_id: str | None) -> Sequence[tuple[str, str]]:
-    """The link's own query first: it is what the person scanned."""
-    passed = parse_qsl(query_string, keep_blank_values=True, max_num_fields=None) if options.pass_query else []
-    if options.scan_id and scan_id:  # nobody else says which scan it was
-        passed = [pair for pair in passed if pair[0] != options.scan_id]
-    names = {name for name, _value in passed}
-    utm = [(f"utm_{name}", options.utm[name]) for name in UTM_FIELDS if name in options.utm]
-    own = [pair for pair in utm if pair[0] not in names]
-    if options.scan_id and scan_id:
-        own.append((options.scan_id, scan_id))
-    return [*passed, *own]
 
 
 def _one_of(condition: OneOf, facts: Facts, _at: datetime) -> bool | None:

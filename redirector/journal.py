@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from redirector.disk import free_bytes, is_deleted, no_sync, sync_and_close, sync_folder
-from redirector.records import stats_line
+from redirector.records import is_view_line, stats_line
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ class Counters:
     limited: int = 0
     unavailable: int = 0
     wrong_passwords: int = 0
+    views: int = 0  # of jobs' pages: counted apart, so that answered = recorded + ... stays a matter of scans
+    views_lost: int = 0
     write_errors: int = 0
     sync_errors: int = 0
 
@@ -140,6 +142,11 @@ class Journal:
         for line in lines:
             self._append(line, is_scan=True)
 
+    def append_view(self, line: bytes) -> None:
+        """A look at a job's page."""
+        self.counters.views += 1
+        self._append(line, is_scan=False)
+
     async def durable(self) -> None:
         """In power mode: returns when everything appended so far has survived an fdatasync. Else at once."""
         if self.durability == "power" and (self._dirty or self._syncing):
@@ -173,6 +180,7 @@ class Journal:
         self._sync_last()
         if self.pending:
             self.counters.lost["shutdown"] = self.counters.lost.get("shutdown", 0) + self.pending
+        self.counters.views_lost += sum(is_view_line(line) for line, _is_scan in self._spill)
         self._spill.clear()
         self.pending = 0
         self._write_stats(force=True)
@@ -226,6 +234,8 @@ class Journal:
             self.pending += is_scan
         elif is_scan:
             self._lose("disk_reserve" if self._short_of_room else "spill_full")
+        else:
+            self.counters.views_lost += is_view_line(line)
 
     def _lose(self, reason: str) -> None:
         self.counters.lost[reason] = self.counters.lost.get(reason, 0) + 1
@@ -273,6 +283,8 @@ class Journal:
             "limited": counters.limited,
             "unavailable": counters.unavailable,
             "wrong_passwords": counters.wrong_passwords,
+            "views": counters.views,
+            "views_lost": counters.views_lost,
             "write_errors": counters.write_errors,
             "sync_errors": counters.sync_errors,
         }

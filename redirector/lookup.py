@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from codes.alphabet import fold
 from codes.domains import list_domains
 from codes.options import NO_OPTIONS, with_utm_defaults
+from codes.register import JOB_DESTINATION
 from codes.versions import content_from
 from database.changes import changes_after, last_seq
-from database.engine import Database, DatabaseError
+from database.engine import Database, DatabaseError, identity_of, sqlite_file
 from database.schema import campaigns, codes, domains, versions
+from jobs.status_sources import PAGES
+from redirector.job_memory import JobMemory
 from redirector.misses import MissLimit, Pace, SharedReads, TooManyMisses
 from redirector.routes import DomainName, Route, RouteTable
 from redirector.snapshot import SnapshotError, read_snapshot
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.1
 CHUNK: Final = 2_000  # codes read at a time: between two chunks requests are answered
+FOLLOWED: Final = 100  # the same of changes, which come amid many requests
 SETTLED_S: Final = 1.0  # another database file must have been there for so long: it may still be being copied
 
 
@@ -43,6 +47,7 @@ class Lookup:
         self.table = RouteTable()
         self.database_ok = False
         self.watched: Watched | None = None
+        self.jobs = JobMemory(self._ask)
         self.can_answer = asyncio.Event()  # set once a known code can be found, in memory or in the database
         self._url = url
         self._snapshot = snapshot
@@ -51,6 +56,7 @@ class Lookup:
         self._database: Database | None = None
         self._for_misses: Database | None = None  # a flood of them never holds up the follower
         self._reads: SharedReads[Route | None] = SharedReads()
+        self._job_reads: SharedReads[Any] = SharedReads()  # turns of their own: they are of codes that exist
         self._file: tuple[Path, tuple[int, int] | None] | None = None  # SQLite's, and which one it is
         self._other_file_since: float | None = None
         self._must_reload = False
@@ -152,8 +158,8 @@ class Lookup:
         self._database = await Database.open(self._url, read_only=True)
         self._for_misses = await Database.open(self._url, read_only=True)
         async with self._database.reading() as connection:
-            path = await _sqlite_file(connection)
-            self._file, self._other_file_since = (path, _identity(path)) if path else None, None
+            path = await sqlite_file(connection)
+            self._file, self._other_file_since = (path, identity_of(path)) if path else None, None
             self.table.set_domains(await _domain_names(connection))
         self.database_ok = True
         self.can_answer.set()  # what is not in memory yet is read when asked for
@@ -163,7 +169,7 @@ class Lookup:
         if self._file is None:
             return False
         path, opened = self._file
-        if _identity(path) in (None, opened):
+        if identity_of(path) in (None, opened):
             self._other_file_since = None
             return False
         if self._other_file_since is None:
@@ -191,6 +197,7 @@ class Lookup:
         for stale in before:
             self._remove(stale)
         self._scans_told = True
+        self.jobs.clear()
         self.table.seq = seq
         self.table.complete = True
         self.table.forget_unknown()
@@ -221,6 +228,7 @@ class Lookup:
         for route in current:
             self.table.put(route)
         self._keep(current)
+        self.jobs.apply(changes)
         self.table.forget_unknown()
         self.table.seq = changes[-1].seq
         return True
@@ -248,6 +256,21 @@ class Lookup:
             if self.table.complete:
                 return None
             raise Unavailable from None
+
+    async def _ask(self, key: object, network: str, question: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
+        """By the connections of misses, one reading of a ``key`` at a time. Raises Unavailable."""
+        database = self._for_misses
+        if database is None:
+            raise Unavailable
+
+        async def work() -> Any:
+            async with database.reading() as connection:
+                return await question(connection)
+
+        try:
+            return await self._job_reads.read(key, network, work)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise Unavailable from error
 
     async def _read_and_remember(self, domain_id: int, text: str) -> Route | None:
         table = self.table
@@ -290,21 +313,6 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or error)
 
 
-async def _sqlite_file(connection: AsyncConnection) -> Path | None:
-    if connection.dialect.name != "sqlite":
-        return None
-    path = (await connection.exec_driver_sql("PRAGMA database_list")).scalars("file").first()
-    return Path(path) if path else None
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino
-
-
 async def _domain_names(connection: AsyncConnection) -> list[DomainName]:
     found = await list_domains(connection)
     return [DomainName(domain.id, domain.host, domain.is_default, domain.not_found_url) for domain in found]
@@ -338,8 +346,8 @@ async def _routes_above(connection: AsyncConnection, code_id: int) -> list[Route
 
 async def _routes_by_id(connection: AsyncConnection, code_ids: Sequence[int]) -> list[Route]:
     found: list[Route] = []
-    for start in range(0, len(code_ids), 500):
-        query = _route_query().where(codes.c.id.in_(code_ids[start : start + 500]))
+    for start in range(0, len(code_ids), FOLLOWED):
+        query = _route_query().where(codes.c.id.in_(code_ids[start : start + FOLLOWED]))
         found.extend(_route(row) for row in await connection.execute(query))
     return found
 
@@ -358,6 +366,8 @@ async def all_domains(connection: AsyncConnection) -> list[DomainName]:
 
 def _route(row: Row[Any]) -> Route:
     *fields, rules, options, utm = tuple[Any, ...](row)
+    if fields[-1] == JOB_DESTINATION:
+        fields[-1] = f"{PAGES}{fields[2]}"  # relative: whatever name the code was scanned under
     if rules is None and options is None and not utm:
         return Route._make((*fields, (), None))
     content = content_from(fields[-1], rules, options)

@@ -17,6 +17,7 @@ class Needs(NamedTuple):
     place: bool = False  # the place databases
     counts: bool = False  # how many scans there were
     visitors: bool = False  # who scanned before
+    job: bool = False  # how the code's own job stands
 
 
 NOTHING = Needs()
@@ -36,6 +37,7 @@ def needs_of_content(rules: tuple[Rule, ...], options: Options | None) -> Needs:
         or (options is not None and options.max_scans is not None),
         visitors=any(isinstance(condition, VisitorIs) for condition in asked)
         or any(len(rule.variants) > 1 for rule in rules),
+        job="job" in facts,
     )
 
 

@@ -18,7 +18,7 @@ from redirector.facts import (
     trimmed_referrer,
 )
 from redirector.journal import Journal
-from redirector.records import json_items, json_text, line_of
+from redirector.records import View, json_items, json_text, line_of, view_line
 from redirector.routes import Route
 from redirector.visitors import Visitors
 
@@ -99,6 +99,12 @@ class Recorder:
             "" if told.gpc else self.visitors.visitor_id(address, told.user_agent, at_us),
             told.host,
         )
+
+    def view(self, job_id: int, user_agent: str, client: Client, *, gpc: bool, uncounted: str | None) -> bytes:
+        """The line of one look at a job's page."""
+        at_us = time.time_ns() // 1000
+        visitor = "" if gpc else self.visitors.visitor_id(client.address, user_agent, at_us)
+        return view_line(View(at_us, job_id, uncounted, visitor))
 
 
 def told_by(user_agent: str, referrer: str, accept_language: str, sec_gpc: str, host: str) -> Told:

@@ -9,9 +9,13 @@ import orjson
 FORMAT: Final = 1
 SCAN: Final = "scan"
 STATS: Final = "stats"
+VIEW: Final = "view"
+ERASED: Final = "erased"
 MAX_AT_US: Final = 253_402_300_799_999_999  # the end of the year 9999
 MAX_CODE_ID: Final = 2**63 - 1
 MAX_VERSION: Final = 2**31 - 1
+_SCAN_START: Final = f'["{SCAN}",'.encode()
+_VIEW_START: Final = f'["{VIEW}",'.encode()
 _VISITOR = re.compile(r"(?:[0-9a-f]{16})?")
 
 
@@ -106,7 +110,39 @@ class Stats:
     counters: dict[str, Any]
 
 
-def parse_line(line: bytes) -> Scan | Stats:
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look at a job's page. Apart from scans: no address, nothing that the browser said of itself, and no token."""
+
+    at_us: int
+    job_id: int
+    uncounted: str | None  # None = counted; else head | prefetch, or why it was taken for a program
+    visitor: str  # as of a scan
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Where a scan of a deleted job was. It keeps the line's length, so that marks into the journal stay right."""
+
+    was_scan: bool
+
+
+def erased_line(line: bytes) -> bytes:
+    """In place of a whole line, which is as long."""
+    said = orjson.dumps((ERASED, FORMAT, int(line.startswith(_SCAN_START)), 0))
+    return said + b" " * (len(line) - len(said) - 1) + b"\n"
+
+
+def view_line(view: View) -> bytes:
+    fields = (VIEW, FORMAT, view.at_us, view.job_id, view.uncounted, view.visitor)
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def is_view_line(line: bytes) -> bool:
+    return line.startswith(_VIEW_START)
+
+
+def parse_line(line: bytes) -> Scan | Stats | View | Erased:
     """Raises ValueError (orjson's included) for anything that is not a whole, known record.
 
     A flipped byte may still be valid JSON: what passes here can be enriched and stored, or ingestion would stand still.
@@ -118,6 +154,10 @@ def parse_line(line: bytes) -> Scan | Stats:
         return Stats(fields[2], fields[3])
     if fields[0] == SCAN and len(fields) >= 18 and _is_sound_scan(fields):
         return Scan(*fields[2:18])
+    if fields[0] == VIEW and len(fields) >= 6 and _is_sound_view(*fields[2:6]):
+        return View(*fields[2:6])
+    if fields[0] == ERASED:
+        return Erased(fields[2] == 1)
     raise ValueError(f"unknown journal record {fields[0]!r}")
 
 
@@ -143,6 +183,16 @@ def _is_sound_scan(fields: list[Any]) -> bool:
         and all(isinstance(value, str) for value in fields[13].values())
         and isinstance(fields[14], bool)
         and isinstance(fields[17], bool)
+    )
+
+
+def _is_sound_view(at_us: Any, job_id: Any, uncounted: Any, visitor: Any) -> bool:
+    return (
+        _is_number(at_us, MAX_AT_US)
+        and _is_number(job_id, MAX_CODE_ID)
+        and (uncounted is None or isinstance(uncounted, str))
+        and isinstance(visitor, str)
+        and _VISITOR.fullmatch(visitor) is not None
     )
 
 

@@ -28,6 +28,11 @@ class Route(NamedTuple):
     options: Options | None = None  # with the campaign's UTM fields; None: none
 
     @property
+    def is_job(self) -> bool:
+        """It leads to the page of its job; nobody else's destination is relative."""
+        return self.destination.startswith("/")
+
+    @property
     def is_plain(self) -> bool:
         """Every scan gets the same answer, so it can be made ready once."""
         return not self.rules and (self.options is None or self.options.is_plain)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -29,6 +30,8 @@ MAX_FORM_BYTES: Final = 4_096
 HASHES_AT_ONCE: Final = 2  # each takes 19 MB and a core for some 20 ms
 MAX_WAITING: Final = 50
 _COOKIE_VALUE: Final = re.compile(r"[0-9a-f]{16}")
+
+FindJobState = Callable[[Route, str], Awaitable[str | None]]
 
 
 class PasswordLimit:
@@ -61,15 +64,19 @@ class _Scan(NamedTuple):
     client: Client
     said: Said
     stamp: Stamp
+    job_state: str | None
 
 
 class Ruled:
     """One per worker."""
 
-    def __init__(self, recorder: Recorder, watched: Watched, readers: Readers, *, secure: bool) -> None:
+    def __init__(
+        self, recorder: Recorder, watched: Watched, readers: Readers, find_job_state: FindJobState, *, secure: bool
+    ) -> None:
         self.readers = readers
         self._recorder = recorder
         self._watched = watched
+        self._find_job_state = find_job_state  # for a route, and the network that asks
         self._secure = secure  # whether people reach us over https
         self._limit = PasswordLimit()
         self._hashing = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="password")
@@ -81,7 +88,7 @@ class Ruled:
         await self._watched.ready(route, needs)
         if request.method == "POST":
             return await self._answer_form(request, route, needs, client, language)
-        scan = self._scan(request, route, needs, client)
+        scan = await self._scan(request, route, needs, client)
         return await self._recorded(
             scan, self._facts(scan), uncounted_reason(request.method, request.headers), language
         )
@@ -93,13 +100,13 @@ class Ruled:
         self, request: Request[Any], route: Route, needs: Needs, client: Client, language: str
     ) -> Response:
         """A right password is let through; its record is not counted, since the page that asked was the scan."""
-        scan = self._scan(request, route, needs, client)
+        scan = await self._scan(request, route, needs, client)
         closed = decision_for(route, self._facts(scan), _time_of(scan.stamp)).page != "password"
         if not closed:
             problem = await self._problem(request, route, client, language)
             if problem is not None:
                 return problem
-            scan = self._scan(request, route, needs, client)
+            scan = await self._scan(request, route, needs, client)
         facts = self._facts(scan, unlocked=True)
         return await self._recorded(scan, facts, LET_THROUGH_UNCOUNTED, language)
 
@@ -123,8 +130,9 @@ class Ruled:
         self._recorder.journal.counters.wrong_passwords += 1
         return HTMLResponse(password_page(language, wrong=True), 403, PASSWORD_HEADERS)
 
-    def _scan(self, request: Request[Any], route: Route, needs: Needs, client: Client) -> _Scan:
+    async def _scan(self, request: Request[Any], route: Route, needs: Needs, client: Client) -> _Scan:
         headers = request.headers
+        job_state = await self._find_job_state(route, client.cut) if needs.job else None
         gpc = headers.get("sec-gpc", "").strip() == "1"
         said = Said(
             headers.get("user-agent", ""),
@@ -134,7 +142,7 @@ class Ruled:
             request.scope["query_string"].decode("utf-8", "replace"),
             self._recorder.written_address(client, gpc=gpc),
         )
-        return _Scan(request, route, needs, client, said, self._recorder.stamp())
+        return _Scan(request, route, needs, client, said, self._recorder.stamp(), job_state)
 
     def _facts(self, scan: _Scan, *, unlocked: bool = False) -> ScanFacts:
         scan_id, at_us = scan.stamp
@@ -158,6 +166,7 @@ class Ruled:
             cookie=cookie,
             new_cookie=new_cookie,
             unlocked=unlocked,
+            job_state=scan.job_state,
         )
 
     async def _recorded(self, scan: _Scan, facts: ScanFacts, uncounted: str | None, language: str) -> Response:

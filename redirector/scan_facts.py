@@ -74,6 +74,7 @@ class ScanFacts:
         cookie: str | None = None,
         new_cookie: tuple[str, str | None] | None = None,
         unlocked: bool = False,
+        job_state: str | None = None,
     ) -> None:
         self.scan_id = scan_id
         self.unlocked = unlocked
@@ -85,6 +86,7 @@ class ScanFacts:
         self._visitor = visitor
         self._cookie = cookie
         self._new_cookie = new_cookie
+        self._job_state = job_state
         self._found: dict[Fact, str | None] = {}
 
     @property
@@ -127,7 +129,7 @@ class ScanFacts:
                 network = self._located[1]
                 return str(network.asn) if network and network.asn else None
             case "job":
-                return None  # codes of jobs will know
+                return self._job_state
 
     def returning(self) -> bool | None:
         if self._visitor is None:

@@ -127,6 +127,42 @@ ROUTES: list[tuple[str, str, str, int | None, Any]] = [
     ("DELETE", "/imports/{import_id}", "editor", 404, None),
     ("GET", "/export/codes.{kind}", "owner", None, None),  # tests/test_export.py
     ("GET", "/export/map/{kind}", "viewer", None, None),
+    ("PUT", "/jobs/{reference}", "editor", 404, {"kind": "nothing such"}),
+    ("GET", "/jobs/{reference}", "viewer", 404, None),
+    ("GET", "/jobs", "viewer", 200, None),
+    ("DELETE", "/jobs/{reference}", "editor", 404, None),
+    ("POST", "/jobs/{reference}/{direction}", "editor", 404, None),
+    ("POST", "/jobs/{reference}/move", "editor", 404, {"stage": "ready"}),
+    ("POST", "/jobs/batch", "editor", 200, {"entries": []}),
+    ("GET", "/jobs/export.ndjson", "owner", 200, None),
+    ("GET", "/jobs/{reference}/history", "viewer", 404, None),
+    ("GET", "/jobs/{reference}/history.{kind}", "editor", 422, None),  # svg is none
+    ("PUT", "/jobs/{reference}/photo", "editor", 422, None),
+    ("GET", "/jobs/{reference}/photo", "editor", 404, None),
+    ("DELETE", "/jobs/{reference}/photo", "editor", 404, None),
+    ("GET", "/jobs/{reference}/qr.{kind}", "editor", 404, None),
+    ("GET", "/jobs/{reference}/messages", "editor", 404, None),
+    ("GET", "/jobs/{reference}/slip.{kind}", "editor", 422, None),  # svg is none
+    ("POST", "/jobs/stickers", "editor", 404, {"references": ["R-404"]}),
+    ("POST", "/messages/preview", "viewer", 200, {"text": "{item}: {stage}"}),
+    ("GET", "/shops/{shop_id}/templates", "viewer", 404, None),
+    ("GET", "/shops/{shop_id}/templates/{event}/{channel}/{language}", "viewer", 404, None),
+    ("PUT", "/shops/{shop_id}/templates/{event}/{channel}/{language}", "editor", 404, {"text": "{item}"}),
+    ("DELETE", "/shops/{shop_id}/templates/{event}/{channel}/{language}", "editor", 404, None),
+    ("GET", "/reports/stages", "viewer", 200, None),
+    ("GET", "/shops", "viewer", 200, None),
+    ("POST", "/shops", "editor", 422, {"name": ""}),
+    ("GET", "/shops/{shop_id}", "viewer", 404, None),
+    ("PATCH", "/shops/{shop_id}", "editor", 404, {"name": "x"}),
+    ("PUT", "/shops/{shop_id}/logo", "editor", 422, None),
+    ("GET", "/shops/{shop_id}/logo", "viewer", 404, None),
+    ("DELETE", "/shops/{shop_id}/logo", "editor", 404, None),
+    ("POST", "/shops/{shop_id}/tracking", "editor", 404, {"tracking": "on"}),
+    ("POST", "/shops/{shop_id}/wipe", "owner", 404, {}),
+    ("GET", "/kinds", "viewer", 200, None),
+    ("GET", "/kinds/{kind}", "viewer", 404, None),
+    ("PUT", "/kinds/{kind}", "editor", 422, {"name": "x", "stages": []}),
+    ("DELETE", "/kinds/{kind}", "editor", 404, None),
     ("GET", "/reports/timeseries", "viewer", 200, None),
     ("GET", "/reports/{name}", "viewer", 200, None),
     ("GET", "/scans", "viewer", 200, None),
@@ -144,7 +180,19 @@ ROUTES: list[tuple[str, str, str, int | None, Any]] = [
     ("POST", "/demo", "owner", None, None),  # a quarter of a year of scans
     ("DELETE", "/demo", "owner", None, None),
 ]
-ORGANISED = {"campaign_id": 99, "placement_id": 99, "batch_id": 99, "import_id": 99, "host": "w.example"}
+ORGANISED = {
+    "reference": "R-404",
+    "direction": "advance",
+    "event": "ready",
+    "channel": "sms",
+    "language": "en",
+    "shop_id": 99,
+    "campaign_id": 99,
+    "placement_id": 99,
+    "batch_id": 99,
+    "import_id": 99,
+    "host": "w.example",
+}
 ASKING = ("nobody", "unknown", *ROLES, "local")
 
 
@@ -299,7 +347,10 @@ def test_a_field_that_does_not_fit_is_named(ops: TestClient) -> None:
 )
 def test_a_body_that_is_no_json_is_refused(ops: TestClient, content: bytes, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
-    check_problem(ops.post(f"{API}/codes", content=content, headers=headers), 422)
+    said = check_problem(ops.post(f"{API}/codes", content=content, headers=headers), 422)["detail"]
+    assert said.split(":")[0] in ("body", "destination")
+    assert "dictionary" not in said
+    assert ("JSON" in said) == (content not in (b"", b'{"destination": NaN}')), said
 
 
 def test_a_body_too_deep_to_read_is_refused(ops: TestClient) -> None:
@@ -416,14 +467,17 @@ def test_an_unknown_kind_of_symbol_is_refused(ops: TestClient) -> None:
     ],
 )
 def test_a_question_that_cannot_be_answered_says_why(ops: TestClient, path: str, status: int) -> None:
-    check_problem(ops.get(API + path), status)
+    assert check_problem(ops.get(API + path), status)["detail"]
 
 
-@pytest.mark.parametrize(("method", "path", "allow"), [("DELETE", "/codes", "POST"), ("PUT", "/tokens", "POST")])
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [("DELETE", "/codes", "GET, POST"), ("PUT", "/tokens", "GET, POST"), ("DELETE", "/codes/{code}", "GET, PATCH")],
+)
 def test_a_wrong_method_is_told_the_right_ones(ops: TestClient, method: str, path: str, allow: str) -> None:
-    answer = ops.request(method, API + path)
-    check_problem(answer, 405)
-    assert allow in answer.headers["allow"]
+    answer = ops.request(method, API + path.format(code=create(ops)["code"]))
+    assert allow in check_problem(answer, 405)["detail"]
+    assert answer.headers["allow"] == allow
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ from analytics.demo import SERIES as DEMO
 from analytics.store import SCHEMA_VERSION, ScanStore, StoreError
 from analytics.tables import BACKED_UP, CREATE, REFILLED
 from codes.errors import Conflict
-from redirector.records import scan_line, stats_line
+from redirector.records import View, scan_line, stats_line, view_line
 from tests.children import ROOT
 from tests.running import Running, wait_for
 from tests.scan_samples import scan, scan_lines, write_segment
@@ -58,6 +58,7 @@ QUESTIONS = (
     "SELECT segment, run, scans, corrupt, torn_bytes, done FROM journal_marks ORDER BY segment",
     "SELECT * FROM accounting ORDER BY run",
     "SELECT * FROM quarantine ORDER BY segment, at_offset",
+    "SELECT * FROM job_views ORDER BY job_id, viewed_at",
 )
 
 
@@ -133,7 +134,7 @@ async def test_a_backup_holds_every_table_and_the_codes_for_its_owner_alone(hous
     house.write(2, range(100, 130))
     backup = await house.back_up(NOW)
     assert backup.folder == house.backups / "20261121T184000Z"
-    assert backup.rows == {"scans": 130, "journal_marks": 2, "accounting": 1, "quarantine": 1}
+    assert backup.rows == {"scans": 130, "journal_marks": 2, "accounting": 1, "quarantine": 1, "job_views": 0}
     assert backup.verified_at == NOW.replace(microsecond=0) or backup.verified_at is not None
     names = {f"{table}.parquet" for table in BACKED_UP} | {"waymark.db"}
     assert set(backup.files) == names
@@ -150,12 +151,15 @@ async def test_a_backup_holds_every_table_and_the_codes_for_its_owner_alone(hous
 
 
 def test_every_table_of_the_store_is_backed_up_or_filled_again() -> None:
-    made = {statement.split("EXISTS ")[1].split(" ")[0] for statement in CREATE}
+    made = {statement.split("EXISTS ")[1].split(" ")[0] for statement in CREATE if statement.startswith("CREATE")}
     counted = {statement.split("EXISTS ")[1].split(" ")[0] for statement in tallies.TABLES}
     assert made == {*BACKED_UP, *REFILLED}
     assert counted.isdisjoint(BACKED_UP)  # counted anew from the scans
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 async def test_a_backup_is_one_state_while_scans_arrive(house: House) -> None:
     """Rows and marks of one moment, whatever is committed meanwhile."""
     for number in range(1, 60):
@@ -240,6 +244,9 @@ async def test_one_backup_at_a_time(house: House) -> None:
     assert isinstance(refused, Conflict)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 async def test_a_store_can_be_closed_amid_a_backup(house: House) -> None:
     store = house.open()
     await store.write([("INSERT INTO scans (id) SELECT range::VARCHAR FROM range(2000000)", ())])
@@ -513,6 +520,9 @@ async def broken_log(house: House) -> None:
 BREAKING = [broken_header, broken_in_use, cut_in_half, emptied, missing, broken_log]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.parametrize("breaks", BREAKING)
 async def test_a_broken_store_is_rebuilt_from_backup_and_journal(
     house: House, breaks: Any, caplog: pytest.LogCaptureFixture
@@ -541,6 +551,21 @@ async def test_a_broken_store_is_rebuilt_from_backup_and_journal(
         assert kept[0] in caplog.text
     assert await house.state() == before  # once and for all
     assert [name for name in house.set_aside() if ".broken-" in name] == kept
+
+
+async def test_what_was_half_read_at_the_backup_and_compressed_since_is_there_once(house: House) -> None:
+    """Scans and looks at jobs' pages alike."""
+    looks = [view_line(View(1_700_000_000_000_000 + number, 7, None, "f" * 16)) for number in range(3)]
+    house.write(1, range(10), *looks[:2])
+    await house.back_up()
+    house.write(1, range(10), *looks[:2], *scan_lines(range(10, 20)), looks[2])
+    house.write(2, range(20, 30))
+    before = await house.state()
+    assert len(before[-1]) == 3
+    house.compress()
+    assert list(house.journal.glob("*.000001.*.gz"))
+    house.damage()
+    assert await house.state() == before
 
 
 async def test_without_a_backup_the_journal_alone_is_enough(house: House, caplog: pytest.LogCaptureFixture) -> None:
@@ -806,6 +831,9 @@ class Shell:
         return self._said.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_the_command_line_backs_up_verifies_and_restores(
     waymark: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,9 @@ TINY = Plan(
     stored_counts=(2_000,),
     backlog_s=1,
     backlog_scans=3_000,
+    import_rows=600,
+    bulk_counts=(100,),
+    worker_counts=(2,),
 )
 
 
@@ -199,6 +202,9 @@ def test_the_people_are_the_same_for_the_same_seed() -> None:
     assert {scan.code_id for scan in made} == {1, 2}
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.anyio
 async def test_plain_sqlite_is_asked_the_same_questions(tmp_path: Path) -> None:
     """Not only the totals, which every run compares: the lists, too."""
@@ -345,6 +351,9 @@ def test_every_part_runs(part: str, tmp_path: Path) -> None:
         assert text.count("exact, 0 lost") == 5  # two modes, two ways of connecting; no two alike
     if part == "openloop":
         assert "Answered 400, recorded 400: exact" in text
+    if part == "changes":
+        [meanwhile] = [table for table in outcome.tables if table.title == "Scans meanwhile"]
+        assert [row[-1] for row in meanwhile.rows] == ["0"] * 3  # failed, beside two imports and a bulk change
     assert all(bar.measured > 0 for bar in outcome.bars)
 
 

@@ -113,6 +113,36 @@ async def test_one_bad_destination_or_code_changes_nothing(db: Database, add_cod
     assert await destinations(db, "one", "two") == ["https://example.com/"] * 2
 
 
+@both_databases
+async def test_archived_codes_are_left_out_unless_asked_for_and_counted_either_way(
+    db: Database, add_code: AddCode
+) -> None:
+    for slug in ("one", "gone", "lost"):
+        await add_code(slug=slug, tags=("spring",))
+    for slug in ("gone", "lost"):
+        await change_code(db, slug, CodeChange(archived=True), who="anna", policy=POLICY)
+
+    async def seen(chosen: Selection, domain: str | None = None) -> tuple[list[str], int, int]:
+        plan = await planned(db, chosen, domain=domain)
+        assert [row.code for row in plan.rows if row.archived] == [row.code for row in plan.rows if row.code != "one"]
+        return [row.code for row in plan.rows], plan.archived, plan.left_out
+
+    assert await seen(Selection(tag="spring")) == (["one"], 0, 2)
+    assert await seen(Selection(tag="spring"), "go.example") == ([], 0, 0)
+    assert await seen(Selection(search="tag:spring")) == (["one"], 0, 2)
+    assert await seen(Selection(tag="spring", archived=True)) == (["gone", "lost", "one"], 2, 0)
+    assert await seen(Selection(search="tag:spring", archived=True)) == (["gone", "lost", "one"], 2, 0)
+    assert await seen(Selection(search="tag:spring is:archived")) == (["gone", "lost"], 2, 0)
+    assert await seen(Selection(codes=("gone",), archived=True)) == (["gone"], 1, 0)
+    shown = await planned(db, Selection(tag="spring"))
+    with pytest.raises(Conflict):  # more codes than were shown
+        await apply(db, Selection(tag="spring", archived=True), digest=shown.digest)
+    await apply(db, Selection(tag="spring", archived=True))
+    assert await destinations(db, "gone", "one") == [NEW.destination] * 2
+    async with db.reading() as connection:
+        assert (await get_code(connection, "gone")).archived_at is not None
+
+
 async def test_what_changed_between_dry_run_and_apply_is_noticed(db: Database, add_code: AddCode) -> None:
     await add_code(slug="one", tags=("spring",))
     shown = await planned(db, Selection(tag="spring"))
@@ -223,6 +253,7 @@ def leads_to(waymark: Running, code: str) -> str | None:
 
 @pytest.mark.ci
 @pytest.mark.slow
+@pytest.mark.together
 def test_a_bulk_change_on_the_real_port_dry_run_apply_undo(waymark: Running) -> None:
     for number in range(5):
         waymark.cli("code", "add", f"https://example.com/{number}", "--slug", f"bulk-{number}", "--tag", "sale")
@@ -241,6 +272,7 @@ def test_a_bulk_change_on_the_real_port_dry_run_apply_undo(waymark: Running) -> 
 
 @pytest.mark.ci
 @pytest.mark.slow
+@pytest.mark.together
 def test_a_thousand_codes_of_a_csv_change_at_once(waymark: Running, tmp_path: Path) -> None:
     token = (waymark.data / "owner.token").read_text()
     url = f"http://127.0.0.1:{waymark.private_port}/api/v1"

@@ -180,6 +180,7 @@ def test_campaigns_placements_and_batches_over_the_api(client: TestClient) -> No
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_utm_fields_and_archiving_reach_the_public_port_within_a_second(tmp_path: Path) -> None:
     def location(running: Running, path: str) -> str | None:
         return running.scan(path, User_Agent=IPHONE).headers.get("Location")

@@ -293,6 +293,7 @@ async def test_a_removed_demo_code_leaves_nothing_behind(db: Database, add_code:
 
 @pytest.mark.ci
 @pytest.mark.slow
+@pytest.mark.together
 def test_the_guardian_of_the_real_process(tmp_path: Path) -> None:
     """A change is live at once although its destination hangs; three failures later scans go to the last good one."""
     with serving() as site, Running(tmp_path, '[outbound]\nallow = ["127.0.0.1"]\n') as waymark:

@@ -32,6 +32,7 @@ from waymark.cli import app, explained, run
 from waymark.commands.geo import arrived_mb
 from waymark.lock import DataFolderBusy, data_lock, is_locked
 from waymark.output import Column, ExitCode, clean, fitted_widths, plain_table
+from waymark.start import command_to_type
 
 Done = subprocess.CompletedProcess[str]
 
@@ -122,7 +123,8 @@ USAGE: list[tuple[list[str], str]] = [
     (["code", "show", "a/b"], "'a/b' is no code"),
     (["code", "show", "http://[w/x"], "'http://[w/x' is no code"),
     (["code", "qr", "SPRING", "--output", "spring.gif"], "names no QR format"),
-    (["code", "qr", "SPRING", "--format", "terminal", "--dark", "#333"], "--dark is for files"),
+    (["code", "qr", "SPRING", "--format", "terminal", "--dark", "#333"], "--dark and --light need a terminal"),
+    (["code", "qr", "SPRING", "--format", "terminal", "--size-mm", "30"], "--size-mm is for files"),
     (["code", "qr", "SPRING", "--format", "bmp"], "'terminal'"),
     (["token", "add", "x", "--role", "king"], "'viewer', 'editor', 'owner'"),
     (["demo", "remove"], "--yes"),
@@ -654,3 +656,22 @@ def test_a_plain_table_is_aligned_by_what_a_terminal_shows() -> None:
 def test_widths_on_a_terminal(room: int, widths: list[int]) -> None:
     columns = [Column("Code"), Column("Destination", narrow="cut"), Column("Name", narrow="fold")]
     assert fitted_widths(columns, [["spring", "d" * 40, "n" * 20]], room) == widths
+
+
+def test_the_line_to_try_names_a_command_that_this_shell_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "a b" / "waymark"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    assert command_to_type(str(program)) == "'a b/waymark'"
+    monkeypatch.chdir(program.parent)
+    assert command_to_type(str(program)) == "./waymark"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert command_to_type(str(program)) == "waymark"
+    assert command_to_type("/somewhere/cli.py") == "waymark"
+
+
+def test_help_names_the_setting_that_an_option_replaces(typed: Shell, folder: Path) -> None:
+    told = " ".join(typed("serve", "--help", at=folder).out.replace("│", " ").split())
+    assert "instead of `workers` in config.toml" in told

@@ -81,6 +81,9 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("[private]\nallowed_hosts = ['x.lan:8081']", "'x.lan:8081' is no host name. Write the name alone"),
         ("[private]\nallowed_hosts = ['https://x.lan']", "is no host name"),
         ("[private]\nallowed_hosts = ['']", "is no host name"),
+        ("[database]\nurl = 'postgres://ops@db/x'", r"begins with postgres://. Write postgresql\+asyncpg://"),
+        ("[database]\nurl = 'sqlite:///x.db'", "or leave it empty for SQLite"),
+        ("[database]\nurl = 'db/x'", r"\[database\] url is no address"),
         ("[public]\ntls_cert = 'a.pem'", "tls_cert and tls_key belong together"),
         ("[public]\ntls_cert = '/no/a.pem'\ntls_key = '/no/b.pem'", "file /no/a.pem does not exist"),
         ("[public\nport = 1", "is not valid TOML: .*line 1"),
@@ -142,6 +145,18 @@ def test_the_database_address_may_come_from_the_environment(tmp_path: Path) -> N
     assert load_config(file, {}).database.url == "postgresql+asyncpg://file/x"
     url = "postgresql+asyncpg://ops:secret@db/x"
     assert load_config(file, {"WAYMARK_DATABASE_URL": url}).database.url == url
+    with pytest.raises(ConfigError) as refused:
+        load_config(file, {"WAYMARK_DATABASE_URL": "mysql://ops:secret@db/x"})
+    assert "secret" not in str(refused.value)
+
+
+def test_a_missing_database_driver_is_named_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)  # as if it were not installed
+    with pytest.raises(ConfigError, match="pip install asyncpg"):
+        load_config(written(tmp_path, "[database]\nurl = 'postgresql+asyncpg://db/x'"), {})
+    load_config(written(tmp_path, ""), {})
 
 
 @pytest.mark.parametrize(

@@ -368,6 +368,9 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 @both_databases
 async def test_processes_that_start_at_once_migrate_once(empty: Database, database_url: str) -> None:
     assert await schema_revision(empty) is None

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from codes.destinations import DestinationPolicy, check_destination
 from codes.options import Options, read_options
+from codes.parameters import with_parameters
 from codes.rules import read_rules
-from redirector.decision import Decision, decision_for, plain_decision, with_parameters
+from redirector.decision import Decision, decision_for, plain_decision
 from redirector.routes import Route
 from redirector.simulation import Imagined, simulate
 

@@ -191,6 +191,9 @@ def people_at(scans: list[Scan], slug: str) -> list[datetime]:
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_the_same_seed_and_moment_give_the_same_scans_whatever_the_codes_are_numbered(
     filled: tuple[Path, dict[str, Any]], scans: list[Scan]
 ) -> None:
@@ -417,6 +420,36 @@ def test_scans_are_split_by_the_version_that_was_in_force(filled: tuple[Path, di
     assert split == [(1, True, False), (2, False, True)]
 
 
+def test_rules_and_a_split_decided_what_they_would_decide(
+    filled: tuple[Path, dict[str, Any]], scans: list[Scan]
+) -> None:
+    since = us(WINDOW.moment(0.55))
+    order, madrid = next((order, venue) for order, venue in enumerate(VENUES) if venue.slug == "demo-bar-madrid")
+    own = [scan for scan in scans if scan.code_id == order]
+    assert all((scan.rule, scan.variant, scan.version) == (None, None, 1) for scan in own if scan.at_us < since)
+    ruled = [scan for scan in own if scan.at_us >= since]
+    zone = ZoneInfo(madrid.zone)
+    for scan in ruled:
+        late = 1 <= datetime.fromtimestamp(scan.at_us / 1_000_000, zone).hour < 6
+        assert (scan.rule, scan.version) == ("After hours" if late else "Programme trial", 2)
+    by_visitor: dict[str, set[str | None]] = {}
+    for scan in ruled:
+        if scan.rule == "Programme trial" and scan.visitor:
+            by_visitor.setdefault(scan.visitor, set()).add(scan.variant)
+    assert {len(variants) for variants in by_visitor.values()} == {1}
+
+    async def question(reports: Reports, installation: Installation) -> dict[str, int]:
+        chosen = (await installation.code_id("demo-bar-madrid"),)
+        asked = about(WINDOW.start, WINDOW.end, "include", code_ids=chosen)
+        variants = (await reports.variants(asked))["variants"]
+        return {entry["variant"]: entry["scans"] for entry in variants}
+
+    counted = Counter(scan.variant for scan in ruled if scan.variant and not scan.uncounted)
+    found = ask(filled[0], question)
+    assert found == counted
+    assert 0.8 < found["List"] / found["Faces"] < 1.25
+
+
 def test_adding_twice_is_refused(copied: Path) -> None:
     async def again(installation: Installation) -> None:
         with pytest.raises(Conflict, match="waymark demo remove"):
@@ -483,6 +516,9 @@ def test_removing_takes_the_demo_and_nothing_else(copied: Path, filled: tuple[Pa
     within(copied, story)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_a_demo_added_again_is_ingested_again(copied: Path) -> None:
     async def story(installation: Installation) -> None:
         before = await installation.scan_ids()

@@ -555,6 +555,14 @@ def test_another_port_of_an_own_address_is_another_program_but_a_domain_is_ours_
     assert refusal("https://w.example/", policy).reason == "loop"
 
 
+@pytest.mark.parametrize("own", ["localhost:8080", "127.0.0.1:8080", "[::1]:8080"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "[::1]", "[::ffff:127.0.0.1]", "a.localhost"])
+def test_this_machine_is_the_same_under_each_of_its_names(own: str, host: str) -> None:
+    policy = DestinationPolicy(frozenset({own}))
+    assert refusal(f"http://{host}:8080/x", policy).reason == "loop"
+    assert check_destination(f"http://{host}:9000/x", policy).endswith(":9000/x")
+
+
 def test_an_own_host_that_is_no_host_does_not_stop_the_others() -> None:
     policy = DestinationPolicy(frozenset({"not a host", "w.example"}))
     assert refusal("https://w.example/", policy).reason == "loop"

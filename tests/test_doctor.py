@@ -324,6 +324,16 @@ async def test_the_control_database_and_its_owner(tmp_path: Path) -> None:
     await database.close()
 
 
+def test_a_control_database_that_is_gone_is_no_new_installation(tmp_path: Path) -> None:
+    config = config_with(tmp_path)
+    config.data_dir.mkdir()
+    assert states(stores.check_control_database(config)) == ["ok"]
+    (config.data_dir / "routes.snapshot").write_bytes(b"")
+    check = only(stores.check_control_database(config))
+    assert (check.state, "is gone" in check.says) == ("fail", True)
+    assert "waymark restore" in (check.remedy or "")
+
+
 def new_database(config: Config) -> Path:
     config.data_dir.mkdir()
     path = config.data_dir / "waymark.db"

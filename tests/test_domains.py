@@ -145,6 +145,7 @@ def test_domains_over_the_api(client: TestClient) -> None:
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_two_domains_on_the_public_port(tmp_path: Path) -> None:
     with Running(tmp_path) as running:
         running.cli("domain", "add", "go.example", "--not-found", "https://example.com/lost")
@@ -174,6 +175,7 @@ def test_two_domains_on_the_public_port(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_a_target_for_unknown_codes_is_behind_the_miss_limit(tmp_path: Path) -> None:
     with Running(tmp_path) as running:
         running.stop()

@@ -2,8 +2,6 @@
 
 import contextlib
 import http.client
-import os
-import signal
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -99,6 +97,9 @@ def test_a_code_is_printed_scanned_seen_and_retargeted(waymark: Running) -> None
         assert accounting["stored"] == accounting["ingested"]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_kill_9_of_the_public_process_under_load_loses_and_doubles_nothing(waymark: Running) -> None:
     with waymark:
         waymark.cli("code", "add", "https://example.com/", "--slug", "load")
@@ -109,9 +110,7 @@ def test_kill_9_of_the_public_process_under_load_loses_and_doubles_nothing(wayma
             client.start()
         for goal in (300, 900):
             wait_for_more(acknowledged, goal)
-            pid = waymark.child_pid("waymark.public")
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+            waymark.kill("waymark.public")
         wait_for_more(acknowledged, 1500)
         stop.set()
         for client in clients:
@@ -125,6 +124,9 @@ def test_kill_9_of_the_public_process_under_load_loses_and_doubles_nothing(wayma
         assert waymark.get("/accounting")["exact"]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_a_new_place_database_is_taken_up_without_a_restart(waymark: Running) -> None:
     install_places(waymark)
     with waymark:
@@ -145,6 +147,9 @@ def test_a_new_place_database_is_taken_up_without_a_restart(waymark: Running) ->
         wait_for(lambda: city() == "Garching", "the new place database in use")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.postgres
 def test_the_same_on_postgresql_with_two_workers(tmp_path: Path, postgres: PostgresServer) -> None:
     settings = f'{TRUST_LOOPBACK}[database]\nurl = "{postgres.new_database()}"\n'

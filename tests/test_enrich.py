@@ -142,6 +142,7 @@ def test_a_batch_says_where_it_ends_and_what_was_in_it(process: EnrichmentProces
         "scans_before_stats": 2,
         "corrupt_before_stats": 1,
         "days": [20778],
+        "views": [],
         "latest": [orjson.loads(line) for line in process.batch_file.read_bytes().splitlines()],
     }
     assert [row["id"] for row in batch["latest"]] == [f"{number:024x}" for number in (1, 2, 3)]

@@ -41,6 +41,8 @@ TABLES = (
 NOT_EXPORTED = {
     *("changes", "users", "sessions", "api_tokens", "owner_links", "audit", "tasks", "destination_checks"),
     *("count_marks", "recent_visitors", "scan_counts"),  # of scans
+    *("shops", "jobs", "job_kinds", "job_details", "job_moves", "expired_jobs"),  # jobs have an export of their own
+    *("message_templates", "outgoing_events", "batch_entries", "erasures"),
 }
 
 
@@ -197,9 +199,23 @@ async def test_the_nginx_map_redirects_without_us(db: Database, tmp_path: Path, 
     head = "keyword,url\n"
     legacy.write_text(head + "AbC,https://example.com/$1?a=b\nabc,https://example.com/2\nZz_9,https://example.com/3\n")
     assert {verdict for verdict, _why in await import_from(db, legacy)} == {"new"}
+    async with db.reading() as connection:
+        spring = (await get_code(connection, "plain")).campaign_id
+    rules = [{"name": "fr", "when": [{"country": ["FR"]}], "to": "https://example.com/fr"}]
+    busy: dict[str, Any] = {"max_scans": 5, "utm": {"term": "a b"}}
+    for new in (
+        NewCode("https://example.com/b?utm_source=own#top", "busy", rules=rules, options=busy, campaign_id=spring),
+        NewCode("https://example.com/u?q=$1", "utm", campaign_id=spring),
+        NewCode(f"https://example.com/{'x' * 4000}", "long"),
+    ):
+        await create_code(db, new, who="ops", policy=POLICY)
     pieces = [piece async for piece in await map_lines(db, "nginx", None)]
     (tmp_path / "waymark.map").write_bytes(b"".join(pieces))
-    assert "# ruled: has rules or options; this is its default destination" in b"".join(pieces).decode()
+    written = b"".join(pieces).decode()
+    assert "# ruled: left out, it asks for a password\n" in written
+    assert "/ruled" not in written
+    assert "# busy: without rules, its limit of scans; this is its default destination\n" in written
+    assert "# long: left out, it is longer than nginx takes\n" in written
     port = free_port()
     config = tmp_path / "nginx.conf"
     config.write_text(
@@ -224,8 +240,10 @@ async def test_the_nginx_map_redirects_without_us(db: Database, tmp_path: Path, 
 
         wait_for(lambda: asked("/"), "nginx", 10)
         expected = {
-            "/ruled": "https://example.com/1?q=a,b;c",
-            "/RULED": "https://example.com/1?q=a,b;c",
+            "/ruled": "404",
+            "/busy": "https://example.com/b?utm_source=own&utm_term=a+b#top",
+            "/UTM": "https://example.com/u?q=%241&utm_source=poster",
+            "/long": "404",
             "/plain": "mailto:a@example.com",
             "/AbC": "https://example.com/%241?a=b",
             "/abc": "https://example.com/2",
@@ -241,7 +259,7 @@ async def test_the_nginx_map_redirects_without_us(db: Database, tmp_path: Path, 
 
 
 def test_a_code_cannot_break_out_of_the_map() -> None:
-    lines = "".join(nginx_map(MapHead("w.example", 0, 0), []))
+    lines = "".join(nginx_map(MapHead("w.example", 0), []))
     assert lines.count("{") == lines.count("}")
 
 
@@ -251,7 +269,9 @@ async def test_the_redirects_file_has_a_line_for_each_code(db: Database) -> None
     text = b"".join([piece async for piece in await map_lines(db, "_redirects", None)]).decode()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert "/plain mailto:a@example.com 302" in lines
-    assert "/RULED https://example.com/1?q=a,b;c 302" in lines
+    assert "# ruled: left out, it asks for a password" in text.splitlines()
+    assert not any(line.startswith("/ruled") for line in lines)
+    assert "# plain: without planned changes; this is its default destination" in text.splitlines()
     assert all(re.fullmatch(r"/\S+ \S+ 302", line) for line in lines)
     assert "gone" not in text
     assert b"".join([piece async for piece in await map_lines(db, "_redirects", "go.example")]).count(b" 302\n") == 2

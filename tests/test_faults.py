@@ -7,7 +7,7 @@ import os
 import random
 import re
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -152,7 +152,8 @@ def test_kill_9_of_everything_at_once(waymark: Running, kills: int) -> None:
                 assert waymark.process is not None
                 pids = [waymark.process.pid, *(get_pid(waymark, module) for module in (PUBLIC, PRIVATE, ENRICHER))]
                 for pid in pids:
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # a child that ends when its owner has ended
+                        os.kill(pid, signal.SIGKILL)
                 waymark.process.wait()
                 waymark.start()
             client.wait_for_more(300)

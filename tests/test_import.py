@@ -183,6 +183,7 @@ def test_preview_run_and_errors_over_the_api(client: TestClient) -> None:
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_an_import_that_is_killed_goes_on_without_doubling(tmp_path: Path) -> None:
     rows = 30_000
     bad = range(0, rows, 1000)
@@ -231,6 +232,7 @@ def test_an_import_that_is_killed_goes_on_without_doubling(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_old_codes_redirect_in_their_exact_spelling_only(tmp_path: Path) -> None:
     file = tmp_path / "shlink.csv"
     head = "createdAt,domain,shortCode,shortUrl,longUrl,title,tags,visits\n"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from analytics.segments import list_segments, next_chunk
 from redirector.disk import sync_folder
 from redirector.journal import ROTATE_EVERY_S, Journal, JournalError, segment_name
-from redirector.records import Stats, parse_line, scan_line
+from redirector.records import Stats, View, parse_line, scan_line, view_line
 from tests.children import child
 from tests.scan_samples import scan, write_segment
 
@@ -181,10 +181,26 @@ def test_what_does_not_fit_into_the_spill_is_counted_as_lost(tmp_path: Path) -> 
         "not_found": 0,
         "limited": 0,
         "wrong_passwords": 0,
+        "views": 0,
+        "views_lost": 0,
         "unavailable": 0,
         "write_errors": 1,
         "sync_errors": 0,
     }
+
+
+def test_looks_at_pages_are_accounted_for_apart(tmp_path: Path) -> None:
+    journal = opened(tmp_path, spill_lines=3)
+    line = view_line(View(17, 4, None, ""))
+    journal.append_view(line)
+    with disk_full_at(len(line)):
+        for _ in range(5):
+            journal.append_view(line)
+        assert (journal.counters.views, journal.counters.views_lost) == (6, 2)
+    journal.close()
+    found = [parse_line(written) for written in lines_in(tmp_path)]
+    assert found.count(View(17, 4, None, "")) == 4
+    assert (journal.counters.answered, journal.counters.recorded, journal.counters.lost) == (0, 0, {})
 
 
 def test_no_spill_at_all(tmp_path: Path) -> None:
@@ -386,6 +402,8 @@ async def test_stats_are_written_each_second_when_something_changed(tmp_path: Pa
         "not_found": 2,
         "limited": 0,
         "wrong_passwords": 0,
+        "views": 0,
+        "views_lost": 0,
         "unavailable": 0,
         "write_errors": 0,
         "sync_errors": 0,

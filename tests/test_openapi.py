@@ -89,10 +89,11 @@ def test_every_operation_describes_its_errors(described: Any) -> None:
 
 
 def test_every_answer_is_one_that_is_described(described: Any, installation: Config) -> None:
-    assert check_all(described, installation, examples=8) >= 20
+    assert check_all(described, installation, examples=3) >= 20
 
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_every_answer_to_many_questions_is_one_that_is_described(described: Any, installation: Config) -> None:
-    assert check_all(described, installation, examples=60) >= 20
+    assert check_all(described, installation, examples=20) >= 20

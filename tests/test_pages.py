@@ -300,6 +300,9 @@ def test_guessing_is_slowed_down(config: Config) -> None:
         assert "Wait 15 minutes" in right.text
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_behind_a_trusted_proxy_one_guesser_does_not_lock_the_others_out(config: Config) -> None:
     with running_app(replace(config, proxy=Proxy(trusted=("127.0.0.1",)))) as app:
         app.headers.update({**BROWSER, "X-Forwarded-For": "203.0.113.9"})
@@ -454,7 +457,11 @@ def test_a_code_from_creation_to_undo(editor: Person) -> None:
     bad = editor.send("/codes/walk-1/retarget", destination="javascript:alert(1)", version="2")
     assert bad.status_code == 422
     assert 'value="javascript:alert(1)"' in bad.text  # what was typed is not lost
+    undo = 'action="/codes/walk-1/undo'
+    assert undo not in page.text
+    assert undo in editor.get("/codes/walk-1").text
     assert editor.send("/codes/walk-1/undo", version="2").status_code == 303
+    assert undo not in editor.get("/codes/walk-1").text  # it is back at its first destination
     assert editor.send("/codes/walk-1/undo", version="3").status_code == 409
     assert editor.send("/codes/walk-1/edit", name="New name", tags="south").status_code == 303
     page = editor.get("/codes/walk-1")

@@ -3,9 +3,7 @@
 import base64
 import io
 import json
-import os
 import re
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -171,6 +169,9 @@ def ask(running: Running, method: str, path: str, body: Any = None) -> httpx2.Re
     return httpx2.request(method, url, json=body, headers=headers, trust_env=False, timeout=60)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_a_large_sheet_is_made_in_the_background_and_survives_a_killed_process(running: Running) -> None:
     labels = 8 * AT_ONCE
     answer = ask(running, "POST", "/sheets", {"codes": ["menu"], "copies": labels, "stock": "avery-l4732"})
@@ -181,9 +182,7 @@ def test_a_large_sheet_is_made_in_the_background_and_survives_a_killed_process(r
     path = f"/sheets/{made['id']}"
     wait_for(lambda: 0 < running.get(path)["done"] < labels, "it is under way")
     assert ask(running, "GET", f"{path}/file").status_code == 404
-    pid = running.child_pid("waymark.private")
-    assert pid
-    os.kill(pid, signal.SIGKILL)
+    running.kill("waymark.private")
 
     def finished() -> Any:
         with suppress(httpx2.HTTPError, AssertionError):
@@ -202,6 +201,9 @@ def test_a_large_sheet_is_made_in_the_background_and_survives_a_killed_process(r
     assert list((running.data / "sheets").glob(f"{made['id']}.*")) == []
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_a_large_sheet_can_be_cancelled(running: Running) -> None:
     body = {"codes": ["menu"], "copies": 4000, "stock": "avery-l4732"}
     made = ask(running, "POST", "/sheets", body).json()

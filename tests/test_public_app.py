@@ -25,7 +25,7 @@ from jobs.languages import LANGUAGES
 from redirector.app import PublicSettings, create_public_app
 from redirector.facts import ProxyTrust, networks_from
 from redirector.journal import JournalError
-from redirector.records import Scan, Stats, parse_line
+from redirector.records import Erased, Scan, Stats, View, parse_line
 from tests.children import ROOT
 from tests.running import IPHONE, wait_for
 from tests.store_samples import migrated_database
@@ -112,7 +112,7 @@ def asked(shared: Shared) -> Iterator[TestClient]:
     assert scans(shared.data) == before
 
 
-def records(data: Path) -> list[Scan | Stats]:
+def records(data: Path) -> list[Erased | Scan | Stats | View]:
     folder = data / "journal"
     contents = [(folder / segment.name).read_bytes() for segment in list_segments(folder)]
     return [parse_line(line) for content in contents for line in content.splitlines()]

@@ -150,7 +150,7 @@ def test_legacy_codes_are_all_in_byte_mode(short_url: str) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_random_codes_decode(format: str) -> None:  # noqa: A002
     @given(short_urls, st.booleans())
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=40)
     def decodes(short_url: str, strong: bool) -> None:
         artefact = render(short_url, format, QrStyle(error="q" if strong else "m"))
         if format != "eps":  # Ghostscript takes a process per file: test_eps_decodes_through_ghostscript
@@ -195,6 +195,9 @@ def test_ten_thousand_random_codes_decode() -> None:
     assert read == 10_000
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.parametrize("length", [60, 400, 3350])
 @pytest.mark.parametrize("format", FORMATS)
 def test_large_symbols_decode(format: str, length: int) -> None:  # noqa: A002
@@ -316,6 +319,9 @@ def test_physical_size(format: str, size_mm: float | None) -> None:  # noqa: A00
             )
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.parametrize("format", COLOURED)
 @given(size_mm=st.floats(qr.MIN_SIZE_MM, qr.MAX_SIZE_MM), short_url=short_urls)
 @settings(deadline=None, max_examples=20)
@@ -366,6 +372,31 @@ def test_terminal_text_decodes(short_url: str, colour: bool) -> None:
     assert ("\x1b" in text) == colour
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in text.splitlines()]
     assert {len(line) for line in lines} == {17 + 4 * qr.symbol_version(short_url) + 8}
+
+
+@pytest.mark.parametrize(
+    ("dark", "light", "numbers"),
+    [
+        ("#000", "#fff", (16, 231)),
+        ("#102060", "#ffeecc", (17, 230)),
+        ("#333333", "#eeeeee", (236, 255)),
+    ],
+)
+def test_a_terminal_shows_the_nearest_colours_it_has(dark: str, light: str, numbers: tuple[int, int]) -> None:
+    text = qr.terminal(URL, dark=dark, light=light)
+    assert text.startswith(drawings.INK_ON_PAPER.format(*numbers))
+    verify(text.encode(), "terminal", TEXT)
+
+
+def test_colours_that_do_not_differ_enough_are_refused_on_a_terminal_too() -> None:
+    for dark, light in (("#777", "#999"), ("#fff", "#000"), ("blue", "#fff")):
+        with pytest.raises(QrInputError):
+            qr.terminal(URL, dark=dark, light=light)
+    damaged = drawings.terminal(qr.symbol_for(TEXT, "m"), colour=True, dark=(215, 215, 215)).encode()
+    with pytest.raises(QrError, match="darker in luminance"):
+        verify(damaged, "terminal", TEXT)
+    with pytest.raises(QrError, match="fixed table"):
+        verify(damaged.replace(b"48;5;231", b"48;5;7"), "terminal", TEXT)
 
 
 GS = shutil.which("gs")

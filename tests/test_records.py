@@ -12,14 +12,17 @@ from redirector.records import (
     MAX_AT_US,
     MAX_CODE_ID,
     MAX_VERSION,
+    Erased,
     Scan,
     Stats,
+    View,
     json_items,
     json_text,
     line_of,
     parse_line,
     scan_line,
     stats_line,
+    view_line,
 )
 
 LINE_TEXT = st.text(st.characters(codec="utf-8"))
@@ -94,14 +97,24 @@ def test_stats_come_back_the_same() -> None:
     assert parse_line(stats_line(17, COUNTERS)) == Stats(17, COUNTERS)
 
 
-@pytest.mark.parametrize("line", [scan_line(SCAN), stats_line(17, COUNTERS)], ids=["scan", "stats"])
+VIEW = View(17, 4, "preview", "00ff00ff00ff00ff")
+
+
+@pytest.mark.parametrize("view", [VIEW, View(0, MAX_CODE_ID, None, "")])
+def test_a_view_comes_back_the_same(view: View) -> None:
+    assert parse_line(view_line(view)) == view
+
+
+@pytest.mark.parametrize(
+    "line", [scan_line(SCAN), stats_line(17, COUNTERS), view_line(VIEW)], ids=["scan", "stats", "view"]
+)
 def test_every_truncation_is_refused(line: bytes) -> None:
     for length in range(len(line) - 1):
         with pytest.raises(ValueError, match=r".+"):
             parse_line(line[:length])
 
 
-@given(st.sampled_from([scan_line(SCAN), stats_line(17, COUNTERS)]), st.data())
+@given(st.sampled_from([scan_line(SCAN), stats_line(17, COUNTERS), view_line(VIEW)]), st.data())
 def test_flipped_bytes_are_refused_or_give_a_sound_record(line: bytes, data: st.DataObject) -> None:
     damaged = bytearray(line)
     for position in data.draw(st.lists(st.integers(0, len(line) - 2), min_size=1, max_size=4)):
@@ -146,10 +159,19 @@ def test_a_field_of_another_kind_is_refused(index: int, value: Any) -> None:
     assert_sound(record)
 
 
-def assert_sound(record: Scan | Stats) -> None:
+def assert_sound(record: Erased | Scan | Stats | View) -> None:
+    if isinstance(record, Erased):
+        return
     if isinstance(record, Stats):
         lost = record.counters.get("lost", {})
         assert all(type(number) is int and number >= 0 for number in (record.at_us, *lost.values()))
+        return
+    if isinstance(record, View):
+        assert type(record.at_us) is type(record.job_id) is int
+        assert 0 <= record.at_us <= MAX_AT_US
+        assert 0 <= record.job_id <= MAX_CODE_ID
+        assert record.uncounted is None or isinstance(record.uncounted, str)
+        assert record.visitor == "" or 0 <= int(record.visitor, 16) < 2**64
         return
     assert type(record.at_us) is type(record.code_id) is type(record.version) is int
     assert 0 <= record.at_us <= MAX_AT_US
@@ -168,6 +190,9 @@ REFUSED: list[tuple[str, Any]] = [
     ("another format", ["scan", 2, *orjson.loads(scan_line(SCAN))[2:]]),
     ("another kind", ["leads", 1, 17, {}]),
     ("a scan with a field missing", orjson.loads(scan_line(SCAN))[:-1]),
+    ("a view of no job", ["view", 1, 17, "4", None, ""]),
+    ("a view by a visitor that is no id", ["view", 1, 17, 4, None, "someone"]),
+    ("a view with a number as reason", ["view", 1, 17, 4, 5, ""]),
     ("stats without counters", ["stats", 1, 17, None]),
     ("stats at no time", ["stats", 1, "now", {}]),
     ("stats with a text as loss", ["stats", 1, 17, {"lost": {"spill_full": "2"}}]),

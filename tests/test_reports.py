@@ -6,7 +6,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,13 +14,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel import Locale
 
+from analytics import reports as reports_module
 from analytics import settling
 from analytics.dimensions import Dimensions
 from analytics.periods import INTERVALS, Interval, interval_starts, period_for
-from analytics.reports import NO_NETWORKS, NO_PLACES, Bots, Filter, Reports
+from analytics.reports import NO_NETWORKS, NO_PLACES, Bots, Filter, Reports, Split
 from analytics.store import ScanStore
+from codes.batches import BatchChange, create_batch
+from codes.campaigns import create_campaign
 from codes.codes import CodeChange, NewCode, change_code, create_code, retarget
 from codes.destinations import DestinationPolicy
+from codes.groups import get_groups
+from codes.placements import PlacementFields, create_placement
 from geo.places import Places
 from redirector.records import scan_line
 from tests.scan_samples import IPHONE, scan, write_segment
@@ -31,6 +36,13 @@ pytestmark = pytest.mark.anyio
 Row = dict[str, Any]
 Place = tuple[str | None, ...]
 POLICY = DestinationPolicy(frozenset({"w.example"}))
+NAMED = {
+    "campaign": {"campaign": "spring"},
+    "venue": {"placement": "Café"},
+    "spot": {"placement": "Café / Door"},
+    "other spot": {"placement": "café / bar"},
+    "batch": {"batch": "May"},
+}
 CHANGED = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 
 # Around every change of the clock in the zones below, and three ordinary days.
@@ -58,6 +70,14 @@ ADDRESSES = [
     "192.168.1.0/24",
     "",
 ]
+DECIDED: list[dict[str, str]] = [
+    {},
+    {"rule": "Lunch"},
+    {"rule": "-paused"},
+    {"rule": "Test", "variant": "A"},
+    {"rule": "Test", "variant": "B"},
+    {"rule": "Other test", "variant": "A"},
+]
 REFERRERS = ["", "", "https://news.example/a", "https://www.news.example/b", "https://social.example/"]
 
 
@@ -70,6 +90,8 @@ class World:
     rows: list[Row]
     codes: dict[int, str]
     tags: dict[int, tuple[str, ...]]
+    groups: dict[int, tuple[str, ...]]
+    named: dict[str, tuple[str, ...]]  # what a filter by campaign, placement or batch is made of
 
     def chosen(self, asked: Filter, bots: Bots | None = None) -> list[Row]:
         start, end = (round(at.timestamp() * 1_000_000) for at in (asked.period.start, asked.period.end))
@@ -86,6 +108,7 @@ class World:
             and keeps[bots or asked.bots](row)
             and (asked.code_ids is None or row["code_id"] in asked.code_ids)
             and (asked.tag is None or asked.tag in self.tags[row["code_id"]])
+            and set(asked.groups) <= set(self.groups[row["code_id"]])
         ]
 
 
@@ -104,6 +127,7 @@ def random_scans(code_ids: list[int], count: int) -> list[bytes]:
             at,
             code_id=chance.choice(code_ids),
             version=chance.randint(1, 2),
+            **chance.choice(DECIDED),
             uncounted=chance.choice([None] * 18 + ["head", "prefetch"]),
             address=chance.choice(ADDRESSES),
             user_agent=chance.choice(AGENTS),
@@ -118,14 +142,39 @@ def random_scans(code_ids: list[int], count: int) -> list[bytes]:
 async def built(folder: Path) -> World:
     tags = [("poster", "spring"), ("poster",), ("flyer",), ()]
     db = await migrated_database(folder)
+    spring = await create_campaign(db, "Spring", who="ops")
+    door, bar = [
+        await create_placement(db, PlacementFields(venue="Café", spot=spot, zone="Europe/Paris"), who="ops")
+        for spot in ("Door", "Bar")
+    ]
+    campaigns, places = [spring.id, spring.id, None, None], [door.id, bar.id, door.id, None]
     codes = []
     for number in range(4):
-        new = NewCode(f"https://example.com/{number}", slug=f"code-{number}", tags=tags[number])
+        new = NewCode(
+            f"https://example.com/{number}",
+            slug=f"code-{number}",
+            tags=tags[number],
+            campaign_id=campaigns[number],
+            placement_id=places[number],
+        )
         codes.append(await create_code(db, new, who="ops", policy=POLICY))
-        await retarget(db, f"code-{number}", "https://example.com/new", who="ops", policy=POLICY, at=CHANGED)
+        await retarget(
+            db, f"code-{number}", "https://example.com/new", who="ops", policy=POLICY, at=CHANGED, reason="new season"
+        )
+    may = BatchChange("May", date(2026, 5, 1), 100, codes=("code-0", "code-3"))
+    await create_batch(db, may, who="ops")
     store = ScanStore.open(folder / "scans.duckdb")
     await Dimensions(store, db).follow()
+    async with db.reading() as connection:
+        named = {text: await get_groups(connection, **asked) for text, asked in NAMED.items()}
     await db.close()
+    spring_group, café, door_group, bar_group, printed = (named[text][0] for text in NAMED)
+    groups = [
+        (spring_group, café, door_group, printed),
+        (spring_group, café, bar_group),
+        (café, door_group),
+        (printed,),
+    ]
     write_segment(folder / "journal", random_scans([code.id for code in codes], 3_000))
     geo = install_places(folder / "geo")
     rows = await ingest_journal(store, folder / "journal", geo)
@@ -135,6 +184,8 @@ async def built(folder: Path) -> World:
         rows,
         {code.id: code.code for code in codes},
         {code.id: tags[number] for number, code in enumerate(codes)},
+        {code.id: groups[number] for number, code in enumerate(codes)},
+        named,
     )
 
 
@@ -364,6 +415,7 @@ class Case(NamedTuple):
     codes: tuple[int, ...] | None = None  # by position
     tag: str | None = None
     bots: Bots = "exclude"
+    groups: tuple[str, ...] = ()  # by name
 
 
 FILTERS = [
@@ -376,17 +428,24 @@ FILTERS = [
     Case("a tag and a code with it", tag="poster", codes=(0,)),
     Case("a tag and a code without it", tag="poster", codes=(2,)),
     Case("an unknown tag", tag="nowhere"),
+    Case("a campaign", groups=("campaign",)),
+    Case("a venue with its spots and bots", groups=("venue",), bots="include"),
+    Case("a spot", groups=("spot",)),
+    Case("a print batch and its bots alone", groups=("batch",), bots="only"),
+    Case("a campaign at a spot", groups=("campaign", "other spot")),
+    Case("a campaign, a tag and a code", groups=("campaign",), tag="spring", codes=(0,)),
 ]
 
 
 @pytest.mark.parametrize("case", FILTERS, ids=[case.name for case in FILTERS])
 async def test_every_report_honours_the_filter(world: World, case: Case) -> None:
     ids = None if case.codes is None else tuple(list(world.codes)[position] for position in case.codes)
-    asked = whole(code_ids=ids, tag=case.tag, bots=case.bots)
+    groups = tuple(group for name in case.groups for group in world.named[name])
+    asked = whole(code_ids=ids, tag=case.tag, bots=case.bots, groups=groups)
     rows, reports = world.chosen(asked), world.reports
     expected = counts(rows)
     if case.tag != "nowhere" and case.codes not in ((), (2,)):
-        assert expected["scans"] > 100
+        assert expected["scans"] > 50
     series = await reports.timeseries(asked)
     devices, hours, regions = await reports.devices(asked), await reports.hours(asked), await reports.regions(asked)
     referrers, networks = await reports.referrers(asked), await reports.networks(asked)
@@ -408,6 +467,125 @@ async def test_every_report_honours_the_filter(world: World, case: Case) -> None
     assert summary["bots"]["scans"] == len(world.chosen(asked, "only"))
 
 
+def part_of(row: Row, split: Split) -> Any:
+    """What a part of a split says of itself, from one of its rows."""
+    if split == "version":
+        return row["version"]
+    if split == "rule":
+        return row["rule"]
+    return (row["rule"], row["variant"]) if row["variant"] else (None, None)
+
+
+def says(entry: dict[str, Any], split: Split) -> Any:
+    return (entry["rule"], entry["variant"]) if split == "variant" else entry[split]
+
+
+SPLITS: list[Split] = ["version", "rule", "variant"]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("name", ["everything", "one code", "a campaign", "bots only"])
+async def test_every_report_splits(world: World, split: Split, name: str) -> None:
+    """Part by part against the rows; and as a whole it says what it says without a split."""
+    case = next(case for case in FILTERS if case.name == name) if name != "everything" else Case("everything")
+    ids = None if case.codes is None else tuple(list(world.codes)[position] for position in case.codes)
+    groups = tuple(group for named in case.groups for group in world.named[named])
+    asked = whole("Asia/Kolkata", code_ids=ids, bots=case.bots, groups=groups)
+    rows = world.chosen(asked)
+    expected = grouped(rows, lambda row: part_of(row, split))
+    assert len(expected) > 1
+    for card in CARDS:
+        report = await world.reports.split(card, asked, split)
+        parts = report.pop("parts")
+        assert report.pop("split") == split
+        assert report == (await world.reports.several(asked, [card]))[card]
+        assert {says(part, split): part["total"] for part in parts} == expected, card
+        assert [part["total"]["scans"] for part in parts] == sorted(
+            (part["total"]["scans"] for part in parts), reverse=True
+        )
+        for part in parts:
+            own = [row for row in rows if part_of(row, split) == says(part, split)]
+            assert inside(card, part) == inside_of(card, own, asked, world), (card, part["label"])
+
+
+CARDS = (
+    *("timeseries", "summary", "devices", "hours", "regions", "referrers", "networks"),
+    *("versions", "rules", "variants", "codes"),
+)
+
+
+def inside(card: str, part: dict[str, Any]) -> Any:
+    """One figure of the card that has to be its own in each part."""
+    match card:
+        case "timeseries":
+            return {point["at"][:10]: point["scans"] for point in part["points"] if point["scans"]}
+        case "summary":
+            return part["codes"]
+        case "hours":
+            return part["cells"]
+        case "devices":
+            return {entry["name"]: entry["visitors"] for entry in part["os"]}
+    entries = part["countries" if card == "regions" else card]
+    return sorted((entry["scans"], entry["visitors"]) for entry in entries)
+
+
+def inside_of(card: str, rows: list[Row], asked: Filter, world: World) -> Any:
+    zone = asked.period.tz.key
+    match card:
+        case "timeseries":
+            weeks = interval_starts(asked.period, "week")
+            at = [weeks[bisect.bisect_right(weeks, local(row, zone)) - 1] for row in rows]
+            return dict(Counter(start.astimezone(asked.period.tz).date().isoformat() for start in at))
+        case "summary":
+            return len({row["code_id"] for row in rows})
+        case "hours":
+            cells = [[0] * 24 for _ in range(7)]
+            for row in rows:
+                cells[local(row, zone).weekday()][local(row, zone).hour] += 1
+            return cells
+        case "devices":
+            return {name: each["visitors"] for name, each in grouped(rows, lambda row: row["os"]).items()}
+    keys: dict[str, Callable[[Row], Any]] = {
+        "regions": lambda row: row["country"],
+        "referrers": lambda row: row["referrer_host"],
+        "networks": lambda row: (row["asn"], row["network"]),
+        "versions": lambda row: (row["code_id"], row["version"]),
+        "rules": lambda row: row["rule"],
+        "variants": lambda row: (row["rule"], row["variant"]),
+        "codes": lambda row: row["code_id"],
+    }
+    chosen = [row for row in rows if row["variant"]] if card == "variants" else rows
+    return sorted((each["scans"], each["visitors"]) for each in grouped(chosen, keys[card]).values())
+
+
+async def test_rules_and_variants(world: World) -> None:
+    rows = world.chosen(whole())
+    rules = (await world.reports.rules(whole()))["rules"]
+    assert {entry["rule"]: {"scans": entry["scans"], "visitors": entry["visitors"]} for entry in rules} == grouped(
+        rows, lambda row: row["rule"]
+    )
+    labels = {entry["rule"]: entry["label"] for entry in rules}
+    own = {name: name for name in ("Lunch", "Test", "Other test")}
+    assert labels == {None: "Default target", "-paused": "Paused"} | own
+    variants = (await world.reports.variants(whole()))["variants"]
+    expected = grouped((row for row in rows if row["variant"]), lambda row: f"{row['rule']}: {row['variant']}")
+    assert {e["label"]: {"scans": e["scans"], "visitors": e["visitors"]} for e in variants} == expected
+    assert descending(rules)
+    assert descending(variants)
+
+
+async def test_many_parts_are_shown_with_all_others_as_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports_module, "MAX_PARTS", 3)
+    report = await world.reports.split("devices", whole(), "rule")
+    *named, others = report["parts"]
+    assert len(named) == 2
+    assert others["label"] == "All others"
+    rest = [row for row in world.chosen(whole()) if row["rule"] not in {part["rule"] for part in named}]
+    assert others["total"] == counts(rest)
+    assert inside("devices", others) == inside_of("devices", rest, whole(), world)
+    assert sum(part["total"]["scans"] for part in report["parts"]) == report["total"]["scans"]
+
+
 async def test_the_period_is_exact_to_the_microsecond(world: World) -> None:
     rows = sorted(world.chosen(whole(bots="include")), key=lambda row: row["at_us"])
     first, last = local(rows[100], "UTC"), local(rows[200], "UTC")
@@ -421,7 +599,16 @@ async def test_changes_are_marked_when_codes_were_named(world: World) -> None:
     [code_id, *_] = world.codes
     asked = whole("Europe/Berlin", code_ids=(code_id,))
     report = await world.reports.timeseries(asked)
-    mark = {"at": "2026-11-20T13:30:00+01:00", "code": "code-0", "version": 2, "destination": "https://example.com/new"}
+    mark = {
+        "at": "2026-11-20T13:30:00+01:00",
+        "code": "code-0",
+        "version": 2,
+        "destination": "https://example.com/new",
+        "action": "retarget",
+        "restores": None,
+        "who": "ops",
+        "reason": "new season",
+    }
     assert report["changes"] == [mark]
     assert (await world.reports.timeseries(whole()))["changes"] == []
     earlier = replace(asked, period=period_for("2026-03-01", "2026-03-31"))

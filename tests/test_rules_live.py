@@ -160,6 +160,7 @@ FIRST = [{"name": "First", "when": [{"scans": {"below": 100}}], "to": to("gift")
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_the_first_hundred_are_exactly_a_hundred_over_kill_and_restart(tmp_path: Path) -> None:
     with Running(tmp_path, PROXY) as waymark:
         add(waymark, "gift", FIRST)
@@ -179,6 +180,9 @@ def test_the_first_hundred_are_exactly_a_hundred_over_kill_and_restart(tmp_path:
         assert waymark.get("/accounting")["exact"] in (True, None)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_counts_survive_a_private_side_that_is_down(tmp_path: Path) -> None:
     """The worker reads behind the published marks itself."""
     with Running(tmp_path, PROXY) as waymark:
@@ -389,6 +393,9 @@ def test_a_prefetch_sees_the_same_and_takes_no_turn(waymark: Running) -> None:
     assert first == to("default")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 def test_rules_outlive_the_database(tmp_path: Path) -> None:
     with Running(tmp_path, PROXY) as waymark:
         rules = [

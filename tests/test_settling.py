@@ -24,7 +24,10 @@ from tests.store_samples import ingest_journal, install_places, migrated_databas
 
 pytestmark = pytest.mark.anyio
 
-CARDS = ("timeseries", "summary", "devices", "hours", "regions", "referrers", "networks", "versions", "codes")
+CARDS = (
+    *("timeseries", "summary", "devices", "hours", "regions", "referrers", "networks"),
+    *("versions", "rules", "variants", "codes"),
+)
 POLICY = DestinationPolicy(frozenset({"w.example"}))
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CURL = "curl/8.5.0"
@@ -99,6 +102,9 @@ async def settled_days(store: ScanStore) -> int:
     return int(days)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 async def test_tallies_say_what_the_scans_say(store: ScanStore) -> None:
     await store.write(
         [("INSERT INTO codes SELECT n, 'code-' || n, '', '', ['poster'], false FROM range(1, 3) AS t(n)", ())]
@@ -144,6 +150,9 @@ async def test_deleted_scans_are_in_no_report(store: ScanStore) -> None:
     assert await answers(store, SPRING) == left
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 async def test_who_is_both_a_person_and_a_bot_is_one_visitor(store: ScanStore, tmp_path: Path) -> None:
     same = {"visitor": "00000000000000ff", "code_id": 1}
     lines = [*scans_of([200], **same, user_agent=CURL), *scans_of([201], **same, user_agent=IPHONE)]

@@ -204,6 +204,9 @@ def test_codes_too_small_to_scan_are_refused() -> None:
 # What is printed
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.parametrize("stock", STOCKS.values(), ids=STOCKS)
 @pytest.mark.parametrize("wording", ["name_and_link", "none"])
 def test_every_label_of_every_stock_reads(stock: Stock, wording: str) -> None:
@@ -469,6 +472,7 @@ def test_progress_counts_labels_and_can_stop_the_work() -> None:
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_a_thousand_random_labels_read() -> None:
     chooser = random.Random(20261121)
     stocks = list(STOCKS.values())

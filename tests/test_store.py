@@ -107,6 +107,9 @@ async def test_several_statements_are_one_transaction(store: ScanStore) -> None:
     assert await store.query("SELECT * FROM dimension_mark") == [(2,)]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 async def test_readers_never_see_half_a_batch(store: ScanStore, tmp_path: Path) -> None:
     for number in range(1, 30):
         write_segment(tmp_path / "journal", scan_lines(range(number * 100, number * 100 + 50)), number=number)
@@ -159,6 +162,9 @@ async def test_a_corrupt_line_is_in_quarantine_once(store: ScanStore, tmp_path: 
     assert await store.query("SELECT count(*) FROM scans") == [(2,)]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
 async def test_every_record_that_was_accepted_can_be_stored(store: ScanStore, tmp_path: Path) -> None:
     """One that the store refuses would hold up all behind it for ever."""
     scans: list[Scan] = []
@@ -260,3 +266,22 @@ async def test_a_failed_query_leaves_the_store_usable(store: ScanStore) -> None:
         with pytest.raises(duckdb.Error):
             await store.query("SELECT * FROM nowhere")
     assert await store.query("SELECT 1") == [(1,)]
+
+
+async def test_a_store_of_version_1_fetches_its_codes_anew_and_counts_its_days_again(tmp_path: Path) -> None:
+    """Its copies of codes lack groups and what versions changed, its tallies lack rules."""
+    path = tmp_path / "scans.duckdb"
+    ScanStore.open(path).close()
+    connection = duckdb.connect(str(path))
+    for column in ("action", "restores", "reason", "rules"):
+        connection.execute(f"ALTER TABLE versions DROP COLUMN {column}")
+    connection.execute("UPDATE store_version SET version = 1")
+    connection.execute("INSERT INTO dimension_mark VALUES (7)")
+    connection.execute("INSERT INTO settled VALUES ('day', 1, 2, 3, false)")
+    connection.close()
+    store = ScanStore.open(path)
+    assert await store.query("SELECT version FROM store_version") == [(SCHEMA_VERSION,)]
+    assert await store.query("SELECT seq FROM dimension_mark") == []
+    assert await store.query("SELECT * FROM settled") == []
+    assert await store.query("SELECT action, restores, reason, rules FROM versions") == []
+    store.close()

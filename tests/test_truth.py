@@ -14,6 +14,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from analytics.store import ScanStore
@@ -215,6 +216,37 @@ def test_a_control_database_deleted_while_running(waymark: Running) -> None:
             print_and_scan(waymark, "back-again")
         assert client.ledger.wrong == []
         assert_nothing_lost(waymark, client.ledger, "control database deleted")
+
+
+@slow
+@ci
+@pytest.mark.together
+def test_nothing_is_acknowledged_that_a_deleted_or_replaced_control_database_would_lose(waymark: Running) -> None:
+    """And what the deleted file held is kept: renamed, it is the database again."""
+    control, asked = waymark.data / "waymark.db", "https://example.com/two"
+    with waymark:
+        waymark.cli("code", "add", "https://example.com/one", "--slug", "one")
+        for file in waymark.data.glob("waymark.db*"):
+            file.unlink()
+        waymark.cli("code", "add", asked, "--slug", "two", code=5)
+        rescued = wait_for(lambda: next(waymark.data.glob("waymark.db.rescued-*"), None), "the rescued file")
+        wait_for(lambda: "all it held is in" in waymark.log.read_text(), "the rescue")
+        assert not control.exists()
+        shutil.copy(rescued, control)
+        wait_for(lambda: "starts anew with it" in waymark.log.read_text(), "another file being taken up")
+        wait_for(lambda: is_up(waymark), "the private port", 60)
+        waymark.cli("code", "add", asked, "--slug", "two")
+        wait_for(lambda: waymark.scan("/two").headers["Location"] == asked, "the code on the public port")
+        assert waymark.scan("/one").headers["Location"] == "https://example.com/one"
+    with closing(sqlite3.connect(control)) as held:
+        assert [row[0] for row in held.execute("SELECT code FROM codes ORDER BY id")] == ["one", "two"]
+
+
+def is_up(waymark: Running) -> bool:
+    try:
+        return bool(waymark.get("/status"))
+    except (AssertionError, OSError, httpx2.HTTPError):
+        return False
 
 
 @slow

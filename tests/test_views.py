@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import cards, charts, formats, history_rows, periods, rendering, scan_rows, views
+from dashboard import cards, charts, detail_cards, formats, history_rows, periods, rendering, scan_rows, views
+from dashboard.error_views import error_page
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
@@ -235,13 +236,73 @@ def test_version_changes_are_marked_at_the_point_they_fall_in() -> None:
     report = _timeseries("day", days) | {
         "changes": [
             {"at": "2026-10-01T00:00:00Z", "code": "X", "version": 1, "destination": "https://a.example/"},
-            {"at": "2026-11-03T11:00:00Z", "code": "X", "version": 2, "destination": "https://b.example/"},
-            {"at": "2026-11-05T22:30:00Z", "code": "X", "version": 3, "destination": "https://c.example/"},
-        ]
+            {"at": "2026-11-03T11:00:00Z", "code": "X", "version": 2, "destination": "https://b.example/"}
+            | {"action": "retarget", "who": "Ada", "reason": "sold out"},
+            {"at": "2026-11-05T22:30:00Z", "code": "X", "version": 3, "destination": "https://c.example/"}
+            | {"action": "undo", "restores": 1, "who": "Ben", "reason": ""},
+            {"at": "2026-11-05T22:40:00Z", "code": "X", "version": 4, "destination": "https://c.example/"}
+            | {"action": "rules", "who": "Ben", "reason": "", "parts": ["rule lunch", "option pause"]},
+            {"at": "2026-11-06T00:00:00+01:00", "code": "X", "version": 5, "destination": "https://d.example/"},
+        ],
+        "to": "2026-11-06T00:00:00+01:00",
     }
     markers = charts.time_chart(report, BERLIN).markers
-    assert [(marker.version, marker.index, marker.percent) for marker in markers] == [(2, 2, 50), (3, 4, 100)]
-    assert markers[0].text == "Tue 3 Nov 2026, 12:00: version 2, https://b.example/"
+    found = [(marker.version, marker.index, marker.percent, marker.number) for marker in markers]
+    assert found == [(2, 2, 50, "2"), (3, 4, 100, ""), (4, 4, 100, "4")]  # two numbers do not fit at one place
+    assert [marker.text for marker in markers] == [
+        "Version 2, 3 Nov, 12:00: Retargeted to https://b.example/, by Ada (sold out)",
+        "Version 3, 5 Nov, 23:30: Undone, back to version 1 to https://c.example/, by Ben",
+        "Version 4, 5 Nov, 23:40: Rules changed (rule lunch, option pause), by Ben",
+    ]
+
+
+def test_changes_of_the_last_month_of_a_year_are_marked_to_its_last_day() -> None:
+    """Months are of different lengths: the last point's stretch ends where the report does."""
+    months = [datetime(2026, month, 1, tzinfo=BERLIN) for month in (1, 2, 3)]
+    change = {"at": "2026-03-31T21:00:00Z", "code": "X", "version": 2, "destination": "https://b.example/"}
+    report = _timeseries("month", months) | {"changes": [change], "to": "2026-04-01T00:00:00+02:00"}
+    [marker] = charts.time_chart(report, BERLIN).markers
+    assert (marker.index, marker.percent) == (2, 100)
+    [alone] = charts.time_chart(_timeseries("month", months[2:]) | {"changes": [change]}, BERLIN).markers
+    assert (alone.index, alone.percent) == (0, 50)
+
+
+def _decided(**counts: int) -> list[dict[str, Any]]:
+    """Entries of a rules or variants report, by label."""
+    return [
+        {"rule": name.partition(": ")[0], "variant": name.partition(": ")[2], "number": None, "label": name}
+        | {"scans": scans, "visitors": scans}
+        for name, scans in counts.items()
+    ]
+
+
+def test_variants_are_shown_with_their_share_of_their_split_and_those_not_drawn_yet() -> None:
+    report = {"total": {"scans": 100}, "variants": _decided(**{"Trial: A": 30, "Trial: B": 10})}
+    card = detail_cards.variants_card(report, [("Trial", "A"), ("Trial", "C")])
+    assert card is not None
+    assert card.title == "Variants of Trial"
+    assert [(row.name, row.scans.value, row.mark) for row in card.rows] == [
+        ("A", 30, "75 %"),
+        ("B", 10, "25 %"),
+        ("C", 0, "0 %"),
+    ]
+    two = detail_cards.variants_card({"total": {"scans": 9}, "variants": _decided(**{"Trial: A": 3, "Door: A": 6})})
+    assert two is not None
+    assert [(row.name, row.mark) for row in two.rows] == [("Door: A", "100 %"), ("Trial: A", "100 %")]
+    assert detail_cards.variants_card({"total": {"scans": 9}, "variants": []}) is None
+
+
+def test_rules_are_shown_by_number_and_name_and_the_default_target_with_them() -> None:
+    default = {"rule": None, "number": None, "label": "Default target", "scans": 5, "visitors": 5}
+    report = {"total": {"scans": 20}, "rules": [{**_decided(Lunch=15)[0], "number": 2}, default]}
+    card = detail_cards.rules_card(report, ["rule 1", "Lunch"])
+    assert card is not None
+    assert [(row.name, row.scans.value, row.mark, row.unknown) for row in card.rows] == [
+        ("Rule 2: Lunch", 15, "75 %", False),
+        ("Default target", 5, "25 %", True),
+        ("rule 1", 0, "0 %", False),
+    ]
+    assert detail_cards.rules_card({"total": {"scans": 5}, "rules": [default]}) is None
 
 
 def test_a_report_without_its_database_shows_the_remedy_and_no_rows() -> None:
@@ -527,7 +588,7 @@ def _page(case: str) -> views.Page:
         case "setup" | "reset":
             return views.PasswordPage(case, "/setup/abc", "token", refused)
         case _:
-            return views.error_page(404)
+            return error_page(404)
 
 
 def _code_page(retarget: views.Form | None) -> views.CodePage:

@@ -21,10 +21,17 @@ from waymark.commands import (
     demo,
     domain,
     geo,
+    job,
+    job_files,
+    job_messages,
+    job_sync,
+    kind,
     owner,
     placement,
     schedule,
     sheet,
+    shop,
+    shop_template,
     symbol,
     token,
 )
@@ -32,6 +39,7 @@ from waymark.commands.backup import backup, restore, verify
 from waymark.commands.bench import bench
 from waymark.commands.doctor import doctor
 from waymark.commands.exchange import export_codes, import_codes
+from waymark.commands.report import report
 from waymark.commands.serve import serve
 from waymark.config import ConfigError
 from waymark.lock import DataFolderBusy
@@ -62,10 +70,23 @@ command(code.app, "qr")(symbol.qr)
 command(code.app, "static")(symbol.static)
 command(code.app, "advise")(symbol.advise)
 app.add_typer(code_set.app, name="code")  # code.app, and what code_set adds to it
+command(job.app, "history")(job_files.history)
+command(job.app, "photo")(job_files.photo)
+command(job.app, "qr")(job_files.qr)
+command(job.app, "export")(job_files.export)
+command(job.app, "sync")(job_sync.sync)
+command(job.app, "message")(job_messages.message)
+command(job.app, "slip")(job_messages.slip)
+command(job.app, "stickers")(job_messages.stickers)
+shop.app.add_typer(shop_template.app, name="template")
+app.add_typer(job.app, name="job")
+app.add_typer(shop.app, name="shop")
+app.add_typer(kind.app, name="kind")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(placement.app, name="placement")
 app.add_typer(batch.app, name="batch")
 app.add_typer(domain.app, name="domain")
+command(app, "report")(report)
 command(app, "import")(import_codes)
 command(app, "export")(export_codes)
 app.add_typer(sheet.app, name="sheet")

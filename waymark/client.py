@@ -19,6 +19,7 @@ EXIT_CODES: Final = {
     400: ExitCode.USAGE,
     404: ExitCode.NOT_FOUND,
     409: ExitCode.CONFLICT,
+    412: ExitCode.CONFLICT,
     413: ExitCode.USAGE,
     422: ExitCode.USAGE,
     502: ExitCode.UNREACHABLE,
@@ -102,9 +103,10 @@ class Client:
         body: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         within_s: float = ANSWER_S,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The answer's document; None when it has none. Left-out and None parameters are the same."""
-        response = self._ask(method, path, body, parameters, within_s)
+        response = self._ask(method, path, body, parameters, within_s, headers=headers)
         return response.json() if response.content else None
 
     def send_for_bytes(
@@ -118,8 +120,10 @@ class Client:
         """For a file made of what is sent."""
         return self._ask(method, path, body, parameters, within_s).content
 
-    def upload(self, path: str, content: bytes, parameters: Mapping[str, Any] | None = None) -> Any:
-        return self._ask("POST", path, None, parameters, UPLOAD_S, content).json()
+    def upload(
+        self, path: str, content: bytes, parameters: Mapping[str, Any] | None = None, method: str = "POST"
+    ) -> Any:
+        return self._ask(method, path, None, parameters, UPLOAD_S, content).json()
 
     def _ask(
         self,
@@ -129,13 +133,15 @@ class Client:
         parameters: Mapping[str, Any] | None = None,
         within_s: float = ANSWER_S,
         content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}
         timeout = httpx2.Timeout(within_s, connect=CONNECT_S)
         try:
-            url, headers = f"/api/v1{path}", {"Content-Type": "application/octet-stream"} if content is not None else {}
+            url, kind = f"/api/v1{path}", {"Content-Type": "application/octet-stream"} if content is not None else {}
             given: Any = {"json": body} if content is None else {"content": content}
-            response = self._http.request(method, url, params=asked, timeout=timeout, headers=headers, **given)
+            sent = {**kind, **(headers or {})}
+            response = self._http.request(method, url, params=asked, timeout=timeout, headers=sent, **given)
         except (httpx2.ReadTimeout, httpx2.WriteTimeout):
             raise Unreachable(
                 f"{self.url} took the request but did not answer within {within_s:g} s. It may be busy or stuck: "

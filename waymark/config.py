@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from types import GenericAlias
@@ -220,6 +221,7 @@ def check_config(config: Config) -> None:
             raise ConfigError(
                 f"[{key}] base_url {url!r} is no address: write scheme and host, such as https://w.example"
             )
+    _check_database(config.database.url)
     _check_allowed(config.outbound.allow)
     for name in config.private.allowed_hosts:
         if not _HOST_NAME.fullmatch(name):
@@ -232,6 +234,24 @@ def check_config(config: Config) -> None:
     for path in config.tls_files or ():
         if not path.is_file():
             raise ConfigError(f"[public] the TLS file {path} does not exist or cannot be read.")
+
+
+def _check_database(url: str) -> None:
+    """The address is not repeated: it may hold a password."""
+    if not url:
+        return
+    scheme = url.partition("://")[0]
+    if scheme != "postgresql+asyncpg":
+        begins = f"begins with {scheme}://" if "://" in url else "is no address"
+        raise ConfigError(
+            f"[database] url {begins}. Write postgresql+asyncpg://USER@HOST/NAME for PostgreSQL, or leave it empty for "
+            "SQLite in the data folder."
+        )
+    if find_spec("asyncpg") is None:
+        raise ConfigError(
+            "[database] url names PostgreSQL, but its driver is not installed. `pip install asyncpg` into Waymark's "
+            "environment (in a checkout: `.venv/bin/python -m pip install asyncpg`), or install waymark-qr[postgres]."
+        )
 
 
 def _check_allowed(entries: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from analytics.backup_restore import mark_damaged, open_or_rebuild
 from analytics.backups import Backups
 from analytics.dimensions import Dimensions
+from analytics.erasing import Erasure
 from analytics.ingest import Ingest
 from analytics.live import LiveFeed
 from analytics.reports import Reports
@@ -32,18 +33,20 @@ from dashboard.app import create_private_app
 from dashboard.guardian import Guardian
 from dashboard.imports import KIND as IMPORTS
 from dashboard.imports import Importing, import_handler
+from dashboard.job_tasks import CODES, WIPE, codes_handler, keep_retention, wipe_handler
 from dashboard.labels import KIND as SHEETS
 from dashboard.labels import sheet_handler
 from dashboard.parts import Parts
 from dashboard.tasks import Handler, keep_doing_tasks
 from database.changes import last_seq, prune_changes
-from database.engine import Database, DatabaseError, to_its_end
+from database.engine import Database, DatabaseError, existing_only, to_its_end
 from database.migrate import migrate
 from geo.places import Places
 from redirector.lookup import all_domains, all_routes
 from redirector.snapshot import SnapshotError, read_snapshot, write_snapshot
 from redirector.visitors import Visitors
 from waymark.config import Config, load_config
+from waymark.lost_database import keep_watching
 from waymark.server import run_app, set_up_logging
 from waymark.upkeep import keep_house
 from waymark.wiring import backup_settings, database_url, outbound_client, private_settings, write_owner_token
@@ -90,12 +93,17 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
         parts = Parts(settings, database, store, accounts, reports, scans, live, ingest, places, backups, guardian)
         salts = Visitors(data / "visitor-salts.json")
         importing = Importing()
+        erasure = Erasure(store, database, data / "journal", ingest.paused)
         tasks = [
             asyncio.create_task(_always("ingest", ingest.run)),
             asyncio.create_task(
                 _always("changes", lambda: _follow(database, Dimensions(store, database), data, importing))
             ),
-            asyncio.create_task(_always("upkeep", lambda: keep_house(config, parts, salts, outbound))),
+            asyncio.create_task(
+                _always("upkeep", lambda: keep_house(config, parts, salts, outbound, erasure.journal_files))
+            ),
+            asyncio.create_task(_always("erasure", erasure.run)),
+            asyncio.create_task(_always("retention", lambda: keep_retention(database))),
             asyncio.create_task(_always("backup", backups.run)),
             asyncio.create_task(_always("guardian", guardian.run)),
             asyncio.create_task(_always("tasks", lambda: keep_doing_tasks(database, _handlers(parts, importing)))),
@@ -103,6 +111,7 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
             asyncio.create_task(_always("watching", Watching(store, database, data / "journal").run)),
             asyncio.create_task(_always("tallies", lambda: keep_settling(store))),
             asyncio.create_task(_restart_when_damaged(store)),
+            asyncio.create_task(_always("control database", lambda: keep_watching(database, data))),
         ]
         try:
             yield parts
@@ -120,13 +129,22 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
 
 
 def _handlers(parts: Parts, importing: Importing) -> dict[str, Handler]:
-    return {SHEETS: sheet_handler(parts), IMPORTS: import_handler(parts, importing)}
+    return {
+        SHEETS: sheet_handler(parts),
+        IMPORTS: import_handler(parts, importing),
+        CODES: codes_handler(parts),
+        WIPE: wipe_handler(parts),
+    }
 
 
 async def _open_stores(config: Config) -> tuple[Database, ScanStore]:
     _refuse_to_replace_a_lost_database(config)
-    database = await Database.open(database_url(config))
+    url = database_url(config)
+    database = await Database.open(url)
     await migrate(database)
+    await database.close()
+    database = await Database.open(existing_only(url))
+    await database.watch_file()
     async with database.transaction() as connection:
         await ensure_default_domain(connection, config.short_url)
     data, scans = config.data_dir, config.scans

@@ -56,6 +56,10 @@ class Session:
 
         return self._open.enter_context(closing(Client.for_user(self.config, os.environ)))
 
+    def forget_client(self) -> None:
+        """The next request reads the owner's token again: another start of `waymark serve` has another one."""
+        self.__dict__.pop("client", None)
+
     @cached_property
     def local_client(self) -> "Client":
         """The owner of this machine, whatever the environment says."""

@@ -1,8 +1,11 @@
 """What a person sees when the service comes up: the addresses, the one-time owner link, a line to try."""
 
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 
@@ -41,9 +44,22 @@ def announce(config: Config, only: str | None) -> None:
     if only != "public":
         lines.append(f"  Dashboard  {config.dashboard_url}")
         lines.extend(_owner_lines(config))
-        lines.append("  Try        waymark code add https://example.com --name 'First poster'")
+        lines.append(f"  Try        {command_to_type(sys.argv[0])} code add https://example.com --name 'First poster'")
     sys.stdout.write("\nWaymark is running. Ctrl-C stops it.\n\n" + "\n".join(lines) + "\n\n")
     sys.stdout.flush()
+
+
+def command_to_type(started_as: str) -> str:
+    """`waymark` where a shell finds this very program under that name, else the path to it."""
+    program = Path(started_as).absolute()
+    if program.name != "waymark" or not program.is_file():
+        return "waymark"
+    found = shutil.which("waymark")
+    if found and Path(found).resolve() == program.resolve():
+        return "waymark"
+    here = Path.cwd()
+    path = str(program.relative_to(here)) if program.is_relative_to(here) else str(program)
+    return shlex.quote(path if "/" in path else f"./{path}")
 
 
 def _owner_lines(config: Config) -> list[str]:

@@ -28,7 +28,9 @@ PLACES_EVERY_S: Final = 1.0
 CHORES_EVERY_S: Final = 60.0
 
 
-async def keep_house(config: Config, parts: Parts, visitors: Visitors, outbound: Outbound) -> None:
+async def keep_house(
+    config: Config, parts: Parts, visitors: Visitors, outbound: Outbound, journal_files: asyncio.Lock
+) -> None:
     """Until cancelled. Every chore may fail by itself without stopping the others."""
     loop = asyncio.get_running_loop()
     chores_at = loop.time() + 30
@@ -38,14 +40,15 @@ async def keep_house(config: Config, parts: Parts, visitors: Visitors, outbound:
         visitors.refresh()
         if loop.time() >= chores_at:
             chores_at = loop.time() + CHORES_EVERY_S
-            await _run_chores(config, parts, outbound)
+            await _run_chores(config, parts, outbound, journal_files)
 
 
-async def _run_chores(config: Config, parts: Parts, outbound: Outbound) -> None:
+async def _run_chores(config: Config, parts: Parts, outbound: Outbound, journal_files: asyncio.Lock) -> None:
     try:
         await _forget_prefixes(parts.store, config.privacy.keep_prefix_days)
         _marks, finished = await parts.store.marks()
-        await asyncio.to_thread(compress_segments, config.data_dir / "journal", finished)
+        async with journal_files:
+            await asyncio.to_thread(compress_segments, config.data_dir / "journal", finished)
         if config.geo.refresh_days:
             await asyncio.to_thread(_refresh_places, config.data_dir / "geo", config.geo.refresh_days, outbound)
     except (duckdb.Error, OSError) as error:

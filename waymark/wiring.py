@@ -39,6 +39,7 @@ def public_settings(config: Config, worker: int) -> PublicSettings:
         spill_lines=config.journal.spill_lines,
         reserve_bytes=config.journal.reserve_mb * 1_000_000,
         secure=config.short_url.startswith("https://"),
+        dashboard_url=config.dashboard_url,
         miss_burst=config.public.miss_burst,
         misses_per_minute=config.public.misses_per_minute,
     )

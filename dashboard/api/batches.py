@@ -50,7 +50,11 @@ class BatchChangeIn(BaseModel):
     currency: str | None = Field(None, max_length=3)
     note: str | None = Field(None, max_length=500)
     codes: list[CodeText] = Field([], max_length=10_000)
+    take_out: list[CodeText] = Field(
+        [], max_length=10_000, description="Not of a printed batch. Each keeps its own printed lock; see PATCH /codes."
+    )
     domain: str | None = Field(None, max_length=260)
+    printed: bool | None = Field(None, description="Locks it: no code can be taken out until it is unlocked.")
     archived: bool | None = None
 
 
@@ -62,6 +66,7 @@ class BatchOut(BaseModel):
     cost_minor: int | None
     currency: str | None
     note: str
+    printed: bool
     codes: int
     created_at: datetime
     created_by: str
@@ -119,8 +124,10 @@ def _change(body: BatchIn | BatchChangeIn) -> BatchChange:
         cost=checked_money(body.cost_minor, body.currency),
         no_cost="cost_minor" in body.model_fields_set and body.cost_minor is None,
         note=body.note,
+        printed=body.printed if isinstance(body, BatchChangeIn) else None,
         archived=body.archived if isinstance(body, BatchChangeIn) else None,
         codes=body.codes,
+        taken_out=body.take_out if isinstance(body, BatchChangeIn) else (),
         domain=body.domain,
     )
 
@@ -134,6 +141,7 @@ def batch_out(batch: Batch) -> BatchOut:
         cost_minor=batch.cost.minor if batch.cost else None,
         currency=batch.cost.currency if batch.cost else None,
         note=batch.note,
+        printed=batch.printed,
         codes=batch.codes,
         created_at=batch.created_at,
         created_by=batch.created_by,

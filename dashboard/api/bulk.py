@@ -32,6 +32,7 @@ class BulkIn(BaseModel):
     codes: list[Annotated[str, Field(max_length=256)]] | None = Field(None, max_length=10_000)
     csv: str | None = Field(None, max_length=900_000)
     domain: str | None = Field(None, max_length=260)
+    archived: bool = Field(False, description="Archived codes, too; without it they are left out.")
     destination: str | None = Field(None, max_length=10_000)
     find: str | None = Field(None, max_length=4096)
     replace: str = Field("", max_length=4096)
@@ -44,6 +45,7 @@ class BulkRowOut(BaseModel):
     code: str
     domain: str
     version: int
+    archived: bool = Field(description="No scan is answered from it until it is brought back.")
     changes: list[DifferenceOut]
 
 
@@ -60,6 +62,8 @@ class BulkResult(BaseModel):
     digest: str
     changed: int
     unchanged: int
+    archived: int = Field(description="How many of the changed codes are archived.")
+    left_out: int = Field(description="Archived codes that match as well and stay as they are.")
     codes: list[BulkRowOut]
     problems: list[BulkProblem]
 
@@ -96,7 +100,8 @@ class BulkUndone(BaseModel):
 @router.post("")
 async def change_many(body: BulkIn, who: Editor, parts: TheParts) -> BulkResult:
     rows = rows_from_csv(body.csv) if body.csv is not None else None
-    chosen = Selection(body.tag, body.campaign, body.search, None if body.codes is None else tuple(body.codes), rows)
+    named = None if body.codes is None else tuple(body.codes)
+    chosen = Selection(body.tag, body.campaign, body.search, named, rows, archived=body.archived)
     edit, policy = Edit(body.destination, body.find, body.replace), parts.settings.policy
     if body.dry_run:
         async with parts.database.reading() as connection:
@@ -140,6 +145,7 @@ def result_out(bulk: Bulk | None, plan: BulkPlan, *, dry_run: bool) -> BulkResul
             code=row.code,
             domain=row.domain,
             version=row.version,
+            archived=row.archived,
             changes=[difference_out(entry) for entry in differences(row.before, row.after)],
         )
         for row in plan.rows
@@ -150,6 +156,8 @@ def result_out(bulk: Bulk | None, plan: BulkPlan, *, dry_run: bool) -> BulkResul
         digest=plan.digest,
         changed=len(plan.rows),
         unchanged=plan.unchanged,
+        archived=plan.archived,
+        left_out=plan.left_out,
         codes=rows,
         problems=[BulkProblem(code=text, problem=why) for text, why in plan.problems],
     )

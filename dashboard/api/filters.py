@@ -1,15 +1,24 @@
 """The query parameters that every report shares, read into one filter."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Query
 
 from analytics.periods import period_for
 from analytics.reports import Bots, Filter
 from codes.codes import get_code
+from codes.groups import get_groups
 from dashboard.access import TheParts
 from dashboard.parts import Parts
+
+MAX_LABEL: Final = 403  # a venue and a spot
+Campaign = Annotated[str | None, Query(max_length=200, description="By name: the codes that are in it now.")]
+Placement = Annotated[
+    str | None,
+    Query(max_length=MAX_LABEL, description="Venue / spot, or a venue for all its spots.", examples=["Café / Door"]),
+]
+Batch = Annotated[str | None, Query(max_length=200, description="A print batch, by name.")]
 
 
 async def asked_filter(
@@ -20,10 +29,24 @@ async def asked_filter(
     code: Annotated[list[str] | None, Query(description="One or more codes; all when left out.")] = None,
     domain: Annotated[str | None, Query(max_length=260)] = None,
     tag: Annotated[str | None, Query(max_length=60)] = None,
+    campaign: Campaign = None,
+    placement: Placement = None,
+    batch: Batch = None,
     bots: Bots = "exclude",
 ) -> Filter:
-    """Without from: the last 30 days. Raises PeriodError, NotFound."""
-    return await filter_for(parts, start, to, tz, code, domain=domain, tag=tag, bots=bots)
+    """Without from: the last 30 days. A code must fit every filter. Raises PeriodError, NotFound."""
+    found = await filter_for(parts, start, to, tz, code, domain=domain, tag=tag, bots=bots)
+    return replace(found, groups=await groups_named(parts, campaign, placement, batch))
+
+
+async def groups_named(
+    parts: Parts, campaign: str | None, placement: str | None, batch: str | None = None
+) -> tuple[str, ...]:
+    """Raises NotFound."""
+    if not (campaign or placement or batch):
+        return ()
+    async with parts.database.reading() as connection:
+        return await get_groups(connection, campaign=campaign, placement=placement, batch=batch)
 
 
 async def filter_for(

@@ -1,26 +1,31 @@
 """Label sheets: what stock there is, make sheets (large ones in the background), calibrate, download."""
 
 import asyncio
+import base64
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from codes.errors import NotFound
-from codes.selection import Selection
+from codes.logos import MAX_LOGO_BYTES
+from codes.selection import Selection, batch_id_for
 from codes.sheet_pdf import calibration_pdf
 from codes.sheets import MAX_LABELS, MAX_NUDGE_MM, make_sheets
 from codes.stocks import STOCKS, Stock
 from dashboard.access import Editor, TheParts, Viewer
+from dashboard.api.symbols import logo_from
 from dashboard.labels import FONTS, KIND, chosen, file_of, labels_of, order_from, order_sheets, stock_from
+from dashboard.parts import Parts
 from dashboard.tasks import Task, end_task, get_task, list_tasks
 
 router = APIRouter(prefix="/sheets", tags=["label sheets"])
 PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
 Number = Annotated[int, Path(ge=1, le=2**31)]
 Millimetres = Annotated[float, Field(ge=0, le=1500, allow_inf_nan=False)]
+CHOICES: Final = ("codes", "tag", "batch", "search")
 Nudge = Annotated[float, Field(ge=-MAX_NUDGE_MM, le=MAX_NUDGE_MM, allow_inf_nan=False)]
 
 
@@ -44,12 +49,15 @@ class Geometry(BaseModel):
 
 
 class SheetIn(BaseModel):
-    """Exactly one of ``codes``, ``tag`` and ``search`` chooses what is printed; ``stock`` or ``geometry`` on what."""
+    """Exactly one of ``codes``, ``tag``, ``batch`` and ``search`` chooses what is printed; ``stock`` or ``geometry`` says on
+    what.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     codes: list[str] | None = Field(None, min_length=1, max_length=MAX_LABELS, examples=[["SPRING"]])
     tag: str | None = Field(None, min_length=1, max_length=60)
+    batch: str | None = Field(None, min_length=1, max_length=200, description="A print batch, by name or number.")
     search: str | None = Field(None, min_length=1, max_length=200)
     domain: str | None = Field(None, max_length=260)
     copies: int = Field(1, ge=1, le=MAX_LABELS, description="Labels of each code.")
@@ -62,23 +70,36 @@ class SheetIn(BaseModel):
     wording: Literal["name_and_link", "name", "link", "none"] = "name_and_link"
     error: Literal["l", "m", "q", "h"] = "m"
     dark: str = Field("#000000", max_length=9)
+    logo: str | None = Field(
+        None, max_length=MAX_LOGO_BYTES * 4 // 3 + 4, description="PNG, JPEG, WebP or GIF in base64, up to 500 kB."
+    )
+    logo_percent: int | None = Field(None, ge=5, le=30, description="Of the code's width: 20 at M, 25 at Q, 30 at H.")
     outlines: bool = Field(False, description="Draw the labels' edges, for plain paper.")
     proof: bool = Field(False, description="Append a page that lists what is where.")
+    mark_printed: bool = Field(
+        False, description="Mark the batch as printed once the sheets are made: no code can be taken out of it then."
+    )
 
     @model_validator(mode="after")
     def _one_of_each(self) -> "SheetIn":
-        if sum(choice is not None for choice in (self.codes, self.tag, self.search)) != 1:
-            raise ValueError("choose the codes by exactly one of codes, tag and search")
+        if sum(choice is not None for choice in (self.codes, self.tag, self.batch, self.search)) != 1:
+            raise ValueError("choose the codes by exactly one of codes, tag, batch and search")
+        if self.mark_printed and self.batch is None:
+            raise ValueError("only a batch can be marked printed; choose the codes by batch")
         if (self.stock is None) == (self.geometry is None):
             raise ValueError("name either a stock or a geometry in mm")
         return self
 
     def selection(self) -> Selection:
-        return Selection(tag=self.tag, search=self.search, codes=tuple(self.codes) if self.codes else None)
+        named = tuple(self.codes) if self.codes else None
+        return Selection(tag=self.tag, search=self.search, codes=named, batch=self.batch)
 
     def order(self) -> dict[str, Any]:
-        """What is kept with the task: everything but the choice of codes."""
-        return self.model_dump(exclude={"codes", "tag", "search", "domain"}, exclude_none=True)
+        """What is kept with the task: everything but the choice of codes, and of the logo its few pixels."""
+        given = self.model_dump(exclude={*CHOICES, "domain", "mark_printed"}, exclude_none=True)
+        if self.logo:
+            given["logo"] = base64.b64encode(logo_from(self.logo).encoded()).decode("ascii")
+        return given
 
 
 class StockOut(BaseModel):
@@ -114,6 +135,7 @@ class SheetOut(BaseModel):
     problem: str | None
     bytes: int | None
     file: str | None = Field(description="Address of the PDF, once there is one.")
+    marks_batch: int | None = Field(description="The print batch that is marked printed once they are made.")
     created_at: datetime
     created_by: str
     finished_at: datetime | None
@@ -145,9 +167,7 @@ async def calibration(
 @router.post("", status_code=201)
 async def add_sheets(body: SheetIn, who: Editor, parts: TheParts, response: Response) -> SheetOut:
     """Up to 60 labels are ready when it answers; for more, ask again until ``state`` is done."""
-    async with parts.database.reading() as connection:
-        codes = await chosen(connection, body.selection(), body.domain)
-    number = await order_sheets(parts, body.order(), codes, who.name)
+    number = await make_ordered(parts, body, who.name)
     response.headers["Location"] = f"/api/v1/sheets/{number}"
     async with parts.database.reading() as connection:
         return sheet_out(await get_task(connection, number, KIND))
@@ -194,6 +214,16 @@ async def end_sheets(number: Number, _who: Editor, parts: TheParts) -> None:
     file_of(parts.settings.data_dir, task.id).unlink(missing_ok=True)
 
 
+async def make_ordered(parts: Parts, body: SheetIn, who: str) -> int:
+    """The task's number. Raises what ``order_sheets`` raises, and NotFound."""
+    given = body.order()
+    async with parts.database.reading() as connection:
+        codes = await chosen(connection, body.selection(), body.domain)
+        if body.mark_printed and body.batch is not None:
+            given["marks_batch"] = await batch_id_for(connection, body.batch)
+    return await order_sheets(parts, given, codes, who)
+
+
 async def first_page(given: dict[str, Any], codes: list[Any]) -> bytes:
     order = order_from({**given, "proof": False})
     labels = labels_of(codes[: order.stock.cells], given["copies"])[: order.stock.cells - order.start_cell + 1]
@@ -216,6 +246,7 @@ def sheet_out(task: Task) -> SheetOut:
         problem=task.problem,
         bytes=(task.result or {}).get("bytes") if ready else None,
         file=f"/api/v1/sheets/{task.id}/file" if ready else None,
+        marks_batch=task.input.get("marks_batch"),
         created_at=task.created_at,
         created_by=task.created_by,
         finished_at=task.finished_at,

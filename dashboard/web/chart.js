@@ -26,7 +26,8 @@ function draw(host, panel, rows) {
   }));
   const changes = [...panel.querySelectorAll("[data-chart-changes] li")].map((item) => ({
     index: Number(item.dataset.index),
-    text: item.textContent,
+    number: item.dataset.number,
+    text: item.dataset.text,
   }));
   const short = shortLabels(host, points);
   const data = [points.map((_, index) => index), points.map((p) => p.scans), points.map((p) => p.visitors)];
@@ -134,7 +135,7 @@ function drawChanges(chart, changes, colour) {
   const { ctx, bbox } = chart;
   const half = 6 * devicePixelRatio;
   ctx.save();
-  for (const { index } of changes) {
+  for (const { index, number } of changes) {
     const x = chart.valToPos(index, "x", true);
     ctx.strokeStyle = colour("muted");
     ctx.lineWidth = devicePixelRatio;
@@ -155,8 +156,20 @@ function drawChanges(chart, changes, colour) {
     ctx.closePath();
     ctx.fill();
     ctx.stroke();
+    drawNumber(ctx, number, x, bbox, colour);
   }
   ctx.restore();
+}
+
+/** Beside the way mark; on its left at the right edge. */
+function drawNumber(ctx, number, x, bbox, colour) {
+  const gap = 9 * devicePixelRatio;
+  const atEdge = x + 3 * gap > bbox.left + bbox.width;
+  ctx.font = `600 ${11 * devicePixelRatio}px ${getComputedStyle(document.documentElement).fontFamily}`;
+  ctx.fillStyle = colour("muted");
+  ctx.textBaseline = "middle";
+  ctx.textAlign = atEdge ? "right" : "left";
+  ctx.fillText(number, atEdge ? x - gap : x + gap, bbox.top);
 }
 
 function showTip(chart, tip, points, changes) {

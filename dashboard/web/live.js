@@ -79,13 +79,19 @@ function follow(panel) {
   setInterval(() => refreshAges(rows), AGE_EVERY_MS);
 }
 
+function pathOf(scan) {
+  if (scan.code.startsWith("job:")) return `/jobs/${encodeURIComponent(scan.code.slice(4))}`;
+  const domain = (scan.short_url || "").split("/")[2] || "";
+  return `/codes/${encodeURIComponent(scan.code)}${domain && `?domain=${encodeURIComponent(domain)}`}`;
+}
+
 function rowFor(scan, template) {
   const row = template.content.firstElementChild.cloneNode(true);
   const [code, when, where, how, badges] = row.children;
   row.dataset.id = scan.id;
   row.classList.add("scan-new");
   code.textContent = scan.code;
-  code.href = `/codes/${encodeURIComponent(scan.code)}`;
+  code.href = pathOf(scan);
   if (scan.code_name) code.title = scan.code_name;
   when.dateTime = scan.at;
   when.title = new Date(scan.at).toLocaleString();

@@ -11,6 +11,7 @@ export function enablePickers() {
       const field = event.target;
       if (field.name === "range" && field.value === "custom") form.elements.from.focus();
       else if (field.tagName === "SELECT") form.requestSubmit();
+      else if (field.matches("[data-listed]") && isListed(field)) form.requestSubmit();
       else if (field.matches("[data-zone]") && isListed(field)) {
         writeCookie("tz", field.value);
         form.requestSubmit();

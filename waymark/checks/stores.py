@@ -25,6 +25,14 @@ ACCOUNTING: Final = (
 
 def check_control_database(config: Config) -> Iterator[Check]:
     if not config.database.url and not (config.data_dir / "waymark.db").exists():
+        if (config.data_dir / "routes.snapshot").exists():
+            yield fail(
+                "control database",
+                f"{config.data_dir / 'waymark.db'} is gone; codes are answered from routes.snapshot.",
+                "While Waymark runs, `waymark export` may still save what it has in hand. Then stop it, put the file back "
+                "from a backup (`waymark restore`), and start again: changes made meanwhile reach no disk.",
+            )
+            return
         yield ok("control database", "not there yet; the first `waymark serve` makes it")
         return
     try:

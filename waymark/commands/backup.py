@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from waymark.config import Config
-from waymark.output import CommandError, ExitCode
+from waymark.output import CommandError, ExitCode, when
 from waymark.session import Session
 
 if TYPE_CHECKING:  # they bring DuckDB along, which `waymark --help` need not load
@@ -82,10 +82,11 @@ def restore(
     config = session.config
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with data_lock(config.data_dir), _explained():
-        restoring = Restoring(config, _found(config, name))
+        found = _found(config, name)
+        restoring = Restoring(config, found)
         restoring.check()
         if not yes:
-            _confirm(session, restoring.warnings())
+            _confirm(session, found, restoring.warnings())
         done = restoring.run()
     session.out.record(done.document(), done.fields())
     for warning in done.warnings:
@@ -157,14 +158,21 @@ def _found(config: Config, name: str | None) -> "Backup":
         raise CommandError(str(error)) from None
 
 
-def _confirm(session: Session, warnings: list[str]) -> None:
+def _confirm(session: Session, found: "Backup", warnings: list[str]) -> None:
     if session.out.as_json or not sys.stdin.isatty():
         raise CommandError(
             "this replaces codes and scans by those of the backup: add --yes to say you mean it.", ExitCode.USAGE
         )
     for warning in warnings:
         session.out.warning(warning)
-    if not typer.confirm("Put it back?", err=True):
+    what = "codes and scans" if found.has_control else "scans"
+    question = f"Replace {what} by those of {when(found.manifest['made_at'])}? What is there now is set aside."
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C, or the end of input
+        sys.stderr.write("\n")
+        agreed = False
+    if not agreed:
         raise CommandError("nothing was changed.")
 
 

@@ -81,9 +81,13 @@ def update(
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Printer, paper, order number.")] = None,
     code: Codes = None,
     domain: DomainName = None,
+    printed: Annotated[
+        bool | None,
+        typer.Option("--printed/--not-printed", help="Lock it: no code can be taken out of a printed batch."),
+    ] = None,
 ) -> None:
     """Change a batch, or put more codes into it."""
-    given: dict[str, Any] = {"name": rename, "quantity": quantity, "note": note, "codes": code}
+    given: dict[str, Any] = {"name": rename, "quantity": quantity, "note": note, "codes": code, "printed": printed}
     given["printed_on"] = printed_on.date().isoformat() if printed_on else None
     body = {key: value for key, value in given.items() if value is not None} | cost_of(cost)
     if not body:
@@ -92,6 +96,20 @@ def update(
         body["domain"] = domain
     path = f"/batches/{id_named(session, 'batches', 'name', name)}"
     _show(session, session.client.send("PATCH", path, body))
+
+
+@command(app, "remove")
+def remove(
+    session: Session,
+    name: Name,
+    code: Annotated[list[str], typer.Argument(metavar="CODE...", help="Which codes to take out.")],
+    domain: DomainName = None,
+) -> None:
+    """Take codes out of a batch that is not printed. Their own printed lock stays."""
+    path = f"/batches/{id_named(session, 'batches', 'name', name)}"
+    body: dict[str, Any] = {"take_out": code, "domain": domain}
+    _show(session, session.client.send("PATCH", path, body))
+    session.out.note("Their own printed lock stays; `waymark code set CODE --not-printed` takes it away.")
 
 
 @command(app, "archive")
@@ -108,7 +126,7 @@ def archive(
 def _show(session: Session, batch: dict[str, Any]) -> None:
     fields = {
         "print batch": batch["name"],
-        "printed": batch["printed_on"],
+        "printed": batch["printed_on"] + (", locked: no code can be taken out" if batch["printed"] else ""),
         "quantity": batch["quantity"],
         "cost": cost_in_words(batch),
         "note": batch["note"],

@@ -1,5 +1,6 @@
 """`waymark code bulk`: many codes changed at once; shows the difference first, and does it with --yes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -34,6 +35,7 @@ def retarget(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it nothing is changed.")] = False,
     domain: Annotated[str | None, typer.Option(metavar="HOST", help="Short domain of the codes.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived codes, too; else they are left out.")] = False,
 ) -> int:
     """Send many codes elsewhere in one transaction. Shows what would change; --yes does it."""
     body: dict[str, Any] = {
@@ -47,6 +49,7 @@ def retarget(
         "replace": replace,
         "reason": reason,
         "domain": domain,
+        "archived": archived,
         "dry_run": not yes,
         "digest": expect,
     }
@@ -89,7 +92,7 @@ def undo(
 def _show(session: Session, found: dict[str, Any]) -> None:
     columns = [Column("Code"), Column("Version", right=True), Column("What changes", narrow="fold")]
     rows = [
-        (row["code"], row["version"], "; ".join(map(difference_in_words, row["changes"])))
+        (_named(row), row["version"], "; ".join(map(difference_in_words, row["changes"])))
         for row in found["codes"][:SHOWN]
     ]
     session.out.table(found, columns, rows, empty="Nothing would change.")
@@ -99,7 +102,20 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         session.out.text(None, f"... and {len(found['codes']) - SHOWN:,} more; --json lists them all")
     for entry in found["problems"][:SHOWN]:
         session.out.warning(f"{entry['code']}: {entry['problem']}")
+    for line in _about_archived(found):
+        session.out.text(None, line)
     session.out.text(None, _summary(found))
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"{row['code']} (archived)" if row["archived"] else str(row["code"])
+
+
+def _about_archived(found: dict[str, Any]) -> Iterator[str]:
+    if found["archived"]:
+        yield f"{found['archived']:,} of them are archived: no scan goes there until they are brought back."
+    if found["left_out"]:
+        yield f"{found['left_out']:,} archived codes match as well and are left out; --archived takes them along."
 
 
 def _summary(found: dict[str, Any]) -> str:

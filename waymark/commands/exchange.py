@@ -81,7 +81,7 @@ def export_codes(
 
 def _followed(session: Session, task: dict[str, Any], what: str) -> dict[str, Any]:
     """Until it is done; a bar on a terminal."""
-    with _Bar(session.out, what, task["total"]) as bar:
+    with Bar(session.out, what, task["total"]) as bar:
         while task["state"] in OPEN:
             time.sleep(POLL_S)
             task = session.client.get(f"/imports/{task['id']}")
@@ -131,7 +131,7 @@ def _format_of(file: Path) -> str:
     return chosen
 
 
-class _Bar:
+class Bar:
     """Told how far it is. Draws on standard error, and only where a person looks."""
 
     def __init__(self, out: Output, what: str, total: int) -> None:

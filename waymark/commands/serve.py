@@ -15,7 +15,7 @@ def serve(
         Literal["public", "private"] | None, typer.Option(help="Run one side alone, e.g. under its own service unit.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes answering scans, instead of [public] workers.")
+        int | None, typer.Option(min=1, max=64, help="Processes answering scans, instead of `workers` in config.toml.")
     ] = None,
 ) -> int:
     """Run Waymark: the public side that answers scans and the private side with dashboard and API."""

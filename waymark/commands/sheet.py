@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from waymark.commands.symbol import Dark, Level
+from waymark.commands.symbol import Dark, Level, LogoFile, LogoPercent, picture_of
 from waymark.output import Column, CommandError, ExitCode
 from waymark.session import Session, command
 
@@ -29,6 +29,7 @@ def make(
     codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]...", help="Which codes, in this order.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="TEXT", help="All codes with this tag instead.")] = None,
     search: Annotated[str | None, typer.Option(metavar="TEXT", help="All codes that `code list` finds.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="NAME", help="All codes of this print batch.")] = None,
     stock: Annotated[
         str | None, typer.Option(metavar="STOCK", help="`waymark sheet stocks` lists them; or --geometry.")
     ] = None,
@@ -52,14 +53,22 @@ def make(
     dark: Dark = None,
     outlines: Annotated[bool, typer.Option("--outlines", help="Draw the labels' edges, for plain paper.")] = False,
     proof: Annotated[bool, typer.Option("--proof", help="Append a page that lists what is where.")] = False,
+    logo: LogoFile = None,
+    logo_percent: LogoPercent = None,
+    mark_printed: Annotated[
+        bool, typer.Option("--mark-printed", help="Then mark the batch as printed: no code can be taken out of it.")
+    ] = False,
 ) -> None:
     """Make label sheets as PDF. Every label is read back before the file is handed out."""
+    if mark_printed and batch is None:
+        raise CommandError("only a print batch can be marked printed: say which with --batch.", ExitCode.USAGE)
     if geometry is None and stock is None:
         raise CommandError("say what to print on: --stock avery-l7160, or --geometry for other stock.", ExitCode.USAGE)
     body: dict[str, Any] = {
         "codes": codes or None,
         "tag": tag,
         "search": search,
+        "batch": batch,
         "stock": stock,
         "geometry": _measures(geometry) if geometry else None,
         "copies": copies,
@@ -72,6 +81,9 @@ def make(
         "dark": dark,
         "outlines": outlines,
         "proof": proof,
+        "logo": picture_of(logo),
+        "logo_percent": logo_percent,
+        "mark_printed": mark_printed,
     }
     asked = {name: value for name, value in body.items() if value is not None}
     made = _awaited(session, session.client.send("POST", "/sheets", asked, within_s=MAKE_WITHIN_S))
@@ -79,7 +91,10 @@ def make(
         raise CommandError(made["problem"] or f"the sheets were {made['state']}.")
     document = session.client.get_bytes(f"/sheets/{made['id']}/file")
     _write(output, document)
-    session.out.text({**made, "path": str(output)}, f"{output}  {made['total']} labels")
+    marked = f", {batch} is marked printed" if mark_printed else ""
+    session.out.text({**made, "path": str(output)}, f"{output}  {made['total']} labels{marked}")
+    if batch is not None and not mark_printed:
+        session.out.note(f"Once it is printed: `waymark batch update {batch!r} --printed`.")
 
 
 @command(app, "stocks")

@@ -29,6 +29,12 @@ LogoPercent = Annotated[
 
 FILE_FORMS: Final = ("svg", "png", "pdf", "eps", "zpl")
 TEXT_FORMS: Final = ("svg", "eps", "zpl", "terminal")
+NOT_IN_TERMINALS: Final = {
+    "size_mm": "a terminal's cells are as large as its letters",
+    "dpi": "a terminal's cells are as large as its letters",
+    "logo": "a terminal draws half blocks, not pictures",
+    "logo_percent": "a terminal draws half blocks, not pictures",
+}
 METRES: Final = {"": 1.0, "m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
 _DISTANCE = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]*)")
 
@@ -51,19 +57,19 @@ def qr(
     domain: DomainName = None,
 ) -> None:
     """Show the QR code of CODE, or write it to a file."""
-    chosen = form or _form_for(session, output)
+    chosen = form or form_for(session, output)
     path, parameters = address(code, domain)
     style = {"dark": dark, "light": light, "error": error, "size_mm": size_mm, "dpi": dpi, "logo_percent": logo_percent}
-    style |= {"caption": caption or None, "logo": _picture(logo)}
+    style |= {"caption": caption or None, "logo": picture_of(logo)}
     if chosen == "terminal":
-        _refuse_style({**style, "error": None})
+        _refuse_style(session, style, output)
         found = session.client.get(path, parameters)
-        image = _terminal_symbol(session, found, error, output).encode()
+        image = terminal_symbol(session, found, error, output, style).encode()
     else:
         found = session.client.get(path, parameters)
         body = {"format": chosen, **{name: value for name, value in style.items() if value is not None}}
         image = session.client.send_for_bytes("POST", f"{path}/qr", body, parameters)
-    _hand_out(session, image, {"code": found["code"], "short_url": found["short_url"], "format": chosen}, output)
+    hand_out(session, image, {"code": found["code"], "short_url": found["short_url"], "format": chosen}, output)
 
 
 def static(
@@ -81,14 +87,14 @@ def static(
     logo_percent: LogoPercent = None,
 ) -> None:
     """Draw a QR code that holds TARGET itself. It can never be changed, and its scans are not counted."""
-    chosen = form or _form_for(session, output, otherwise="svg")
+    chosen = form or form_for(session, output, otherwise="svg")
     style = {"dark": dark, "light": light, "error": error, "size_mm": size_mm, "dpi": dpi, "logo_percent": logo_percent}
-    style |= {"caption": caption or None, "logo": _picture(logo)}
+    style |= {"caption": caption or None, "logo": picture_of(logo)}
     body = {"target": target, "format": chosen, **{name: value for name, value in style.items() if value is not None}}
     made = session.client.send("POST", "/qr/static", body)
     session.out.warning(made["warning"])
     facts = {"target": made["target"], "format": chosen}
-    _hand_out(session, base64.b64decode(made["content"]), facts, output)
+    hand_out(session, base64.b64decode(made["content"]), facts, output)
 
 
 def advise(
@@ -125,7 +131,7 @@ def metres(text: str) -> float:
     return round(float(found[1].replace(",", ".")) * METRES[found[2]], 4)
 
 
-def _picture(path: Path | None) -> str | None:
+def picture_of(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
@@ -134,7 +140,7 @@ def _picture(path: Path | None) -> str | None:
         raise CommandError(f"the logo {path} cannot be read: {error.strerror}.", ExitCode.USAGE) from None
 
 
-def _form_for(session: Session, output: Path | None, otherwise: str | None = None) -> str:
+def form_for(session: Session, output: Path | None, otherwise: str | None = None) -> str:
     if output is None or str(output) == "-":
         return otherwise or ("terminal" if session.out.on_terminal else "svg")
     ending = output.suffix.lower().removeprefix(".")
@@ -147,28 +153,41 @@ def _form_for(session: Session, output: Path | None, otherwise: str | None = Non
     return ending
 
 
-def _refuse_style(style: dict[str, Any]) -> None:
-    for name, value in style.items():
-        if value is not None:
+def _refuse_style(session: Session, style: dict[str, Any], output: Path | None) -> None:
+    """What a terminal cannot show. The link always stands below, so --caption changes nothing."""
+    for name, why in NOT_IN_TERMINALS.items():
+        if style[name] is not None:
             raise CommandError(
-                f"--{name.replace('_', '-')} is for files; a terminal has its own colours and sizes. Add --output FILE.",
-                ExitCode.USAGE,
+                f"--{name.replace('_', '-')} is for files: {why}. Add --output FILE.svg, .png or .pdf.", ExitCode.USAGE
             )
+    if not _in_colour(session, output) and (style["dark"] or style["light"]):
+        why = "NO_COLOR is set" if os.environ.get("NO_COLOR") else "this is written to no terminal"
+        raise CommandError(
+            f"--dark and --light need a terminal with colours, and {why}. Leave them out, or write a file: --output FILE.svg.",
+            ExitCode.USAGE,
+        )
 
 
-def _terminal_symbol(session: Session, code: dict[str, Any], error: str, output: Path | None) -> str:
+def _in_colour(session: Session, output: Path | None) -> bool:
+    """Without colour it only reads right on a dark background: NO_COLOR and plain files get that form."""
+    return session.out.on_terminal and output is None and not os.environ.get("NO_COLOR")
+
+
+def terminal_symbol(
+    session: Session, code: dict[str, Any], error: str, output: Path | None, style: dict[str, Any]
+) -> str:
     from codes.qr import QrError, terminal
 
-    # Without colour it only reads right on a dark background: NO_COLOR and plain files get that form.
-    colour = session.out.on_terminal and output is None and not os.environ.get("NO_COLOR")
+    colours = {name: style[name] for name in ("dark", "light") if style[name]}
+    colour = _in_colour(session, output)
     try:
-        drawn = terminal(code["short_url"], legacy=code.get("legacy", False), error=error, colour=colour)
+        drawn = terminal(code["short_url"], legacy=code.get("legacy", False), error=error, colour=colour, **colours)
     except QrError as problem:
         raise CommandError(str(problem)) from None
     return f"{drawn}{code['short_url']}\n"
 
 
-def _hand_out(session: Session, image: bytes, facts: dict[str, Any], output: Path | None) -> None:
+def hand_out(session: Session, image: bytes, facts: dict[str, Any], output: Path | None) -> None:
     if output is not None and str(output) != "-":
         try:
             output.write_bytes(image)
@@ -176,7 +195,7 @@ def _hand_out(session: Session, image: bytes, facts: dict[str, Any], output: Pat
             raise CommandError(f"{output} cannot be written: {error.strerror}. Choose another --output.") from None
         session.out.text(
             {**facts, "file": str(output), "bytes": len(image)},
-            f"{output}  {facts.get('short_url') or facts['target']}",
+            f"{output}  {facts.get('short_url') or facts.get('target') or facts['reference']}",
         )
     elif session.out.as_json:
         is_text = facts["format"] in TEXT_FORMS

@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("cost_minor", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=True),
         sa.Column("note", sa.String(length=500), nullable=False),
+        sa.Column("printed", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("created_by", sa.String(length=120), nullable=False),
         sa.Column("archived_at", UtcDateTime(), nullable=True),
@@ -146,6 +147,7 @@ def upgrade() -> None:
     op.add_column("codes", sa.Column("campaign_id", KEY, nullable=True))
     op.add_column("codes", sa.Column("placement_id", KEY, nullable=True))
     op.add_column("codes", sa.Column("guard", sa.String(length=16), server_default="alert", nullable=False))
+    op.create_index("ix_codes_domain_folded", "codes", ["domain_id", "folded"], unique=False)
     op.create_index("ix_codes_campaign_id", "codes", ["campaign_id"], unique=False)
     op.create_index("ix_codes_placement_id", "codes", ["placement_id"], unique=False)
     op.add_column("domains", sa.Column("not_found_url", sa.Text(), nullable=True))

@@ -1,0 +1,243 @@
+"""Jobs over the API: put, read, list, move, delete, with their photo and QR symbol."""
+
+import asyncio
+import re
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from codes.errors import Conflict, NotFound
+from codes.qr import QrStyle, media_type, render
+from dashboard.access import Editor, TheParts, Viewer
+from dashboard.api.job_models import JobIn, JobOut, JobPage, MoveIn, MoveToIn, is_staff, job_out
+from dashboard.api.symbols import IMAGES, Kind, Level
+from jobs.jobs import JobError, Occasion, Stale, delete_job, move_job, put_job, set_photo
+from jobs.kinds import list_workflows
+from jobs.photos import MAX_UPLOAD_BYTES, photo_from
+from jobs.register import Details, Job, JobSearch, find_photo, get_details, get_job, list_details, list_jobs
+from jobs.shops import get_shop_named
+
+router = APIRouter(tags=["jobs"])
+
+Reference = Annotated[str, Path(max_length=200, description="The shop's own number of the job.")]
+ShopName = Annotated[
+    str | None, Query(alias="shop", max_length=120, description="By name; the default one when left out.")
+]
+IfMatch = Annotated[
+    str | None,
+    Header(max_length=60, description='The revision that the change is meant for, as in ETag: "3". Else 412.'),
+]
+_REVISION: Final = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+_NOT_FILE_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+_TAGGED: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"ETag": {"description": "The revision.", "schema": {"type": "string"}}}},
+}
+_PHOTO: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The picture itself: JPEG, PNG, WebP or GIF.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
+
+
+@router.put("/jobs/{reference}", responses=_TAGGED | {201: {"model": JobOut, **_TAGGED[200]}})
+async def put(
+    reference: Reference,
+    body: JobIn,
+    who: Editor,
+    parts: TheParts,
+    response: Response,
+    shop: ShopName = None,
+    if_match: IfMatch = None,
+) -> JobOut:
+    """Makes the job, with its code and page, or changes it. The same again changes nothing."""
+    on = Occasion(who.name, body.at, revision_in(if_match))
+    job, created = await put_job(parts.database, reference, body.fields(shop), on)
+    response.status_code = 201 if created else 200
+    return await _answer(parts, job, response)
+
+
+@router.get("/jobs")
+async def get_jobs(
+    who: Viewer,
+    parts: TheParts,
+    shop: ShopName = None,
+    kind: Annotated[str, Query(max_length=40)] = "",
+    stage: Annotated[list[str] | None, Query(max_length=30, description="Any of these.")] = None,
+    open_only: Annotated[bool, Query(alias="open", description="Without those that are done.")] = False,
+    search: Annotated[
+        str, Query(max_length=200, description="In reference, item, and customer's name and phone.")
+    ] = "",
+    cursor: Annotated[int | None, Query(ge=1, le=2**53 - 1, description="From `next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> JobPage:
+    """The newest first. A viewer gets neither private fields nor links, and the search does not look into them."""
+    staff = is_staff(who)
+    async with parts.database.reading() as connection:
+        found = await list_jobs(
+            connection,
+            JobSearch(
+                shop_id=(await get_shop_named(connection, shop)).id if shop else None,
+                kind=kind,
+                stages=stage or (),
+                open_only=open_only,
+                text=search.strip(),
+                private=staff,
+                before_id=cursor,
+                limit=limit + 1,
+            ),
+        )
+        shown = found[:limit]
+        workflows = await list_workflows(connection)
+        details = await list_details(connection, [job.id for job in shown]) if staff else {}
+    told = [job_out(job, workflows.get(job.kind), details.get(job.id, Details()) if staff else None) for job in shown]
+    return JobPage(jobs=told, next=shown[-1].id if len(found) > limit else None)
+
+
+@router.get("/jobs/{reference}", responses=_TAGGED)
+async def show(reference: Reference, who: Viewer, parts: TheParts, response: Response, shop: ShopName = None) -> JobOut:
+    """Private fields and the link are null for viewers."""
+    async with parts.database.reading() as connection:
+        job = await asked_job(connection, reference, shop)
+    return await _answer(parts, job, response, staff=is_staff(who))
+
+
+@router.delete("/jobs/{reference}", status_code=204, response_class=Response)
+async def delete(
+    reference: Reference, who: Editor, parts: TheParts, shop: ShopName = None, if_match: IfMatch = None
+) -> Response:
+    """Its page is gone at once; what was scanned of it is erased from reports, journal and the next backup."""
+    await delete_job(parts.database, reference, Occasion(who.name, None, revision_in(if_match)), shop)
+    return Response(status_code=204)
+
+
+@router.post("/jobs/{reference}/move", responses=_TAGGED)
+async def move(
+    reference: Reference,
+    body: MoveToIn,
+    who: Editor,
+    parts: TheParts,
+    response: Response,
+    shop: ShopName = None,
+    if_match: IfMatch = None,
+) -> JobOut:
+    """To the stage named."""
+    if body.stage in ("advance", "back", "deliver"):
+        raise JobError(f"{body.stage!r} is an address of its own: POST /api/v1/jobs/{{reference}}/{body.stage}.")
+    on = Occasion(who.name, body.at, revision_in(if_match))
+    moved = await move_job(parts.database, reference, body.stage, on, shop=shop, reason=body.reason)
+    return await _answer(parts, moved, response)
+
+
+@router.post("/jobs/{reference}/{direction}", responses=_TAGGED)
+async def step(
+    reference: Reference,
+    direction: Literal["advance", "back", "deliver"],
+    who: Editor,
+    parts: TheParts,
+    response: Response,
+    body: MoveIn | None = None,
+    shop: ShopName = None,
+    if_match: IfMatch = None,
+) -> JobOut:
+    """To the next stage, one back, or to the last one. The body may be left out."""
+    given = body or MoveIn.model_validate({})
+    on = Occasion(who.name, given.at, revision_in(if_match))
+    moved = await move_job(parts.database, reference, direction, on, shop=shop, reason=given.reason)
+    return await _answer(parts, moved, response)
+
+
+@router.put("/jobs/{reference}/photo", openapi_extra=_PHOTO, responses=_TAGGED, max_body_size=MAX_UPLOAD_BYTES)
+async def put_photo(
+    reference: Reference,
+    request: Request,
+    who: Editor,
+    parts: TheParts,
+    response: Response,
+    shop: ShopName = None,
+    if_match: IfMatch = None,
+) -> JobOut:
+    """Kept small, turned upright, without what the camera wrote into it. Customers see it if the shop shows photos."""
+    photo = await asyncio.to_thread(photo_from, await request.body())
+    on = Occasion(who.name, None, revision_in(if_match))
+    return await _answer(parts, await set_photo(parts.database, reference, photo, on, shop), response)
+
+
+@router.get("/jobs/{reference}/photo", response_class=Response, responses=_JPEG)
+async def show_photo(reference: Reference, _who: Editor, parts: TheParts, shop: ShopName = None) -> Response:
+    async with parts.database.reading() as connection:
+        job = await asked_job(connection, reference, shop)
+        photo = await find_photo(connection, job.id)
+    if photo is None:
+        raise NotFound(f"job {job.reference} has no photo.")
+    return Response(photo, media_type="image/jpeg")
+
+
+@router.delete("/jobs/{reference}/photo", responses=_TAGGED)
+async def delete_photo(
+    reference: Reference,
+    who: Editor,
+    parts: TheParts,
+    response: Response,
+    shop: ShopName = None,
+    if_match: IfMatch = None,
+) -> JobOut:
+    on = Occasion(who.name, None, revision_in(if_match))
+    return await _answer(parts, await set_photo(parts.database, reference, None, on, shop), response)
+
+
+@router.get("/jobs/{reference}/qr.{kind}", response_class=Response, responses=IMAGES)
+async def job_qr(
+    reference: Reference,
+    kind: Kind,
+    _who: Editor,
+    parts: TheParts,
+    shop: ShopName = None,
+    error: Level = "m",
+    module_px: Annotated[int, Query(ge=1, le=50)] = 10,
+    size_mm: Annotated[float | None, Query(ge=10, le=5000)] = None,
+    dpi: Annotated[int | None, Query(ge=72, le=2400)] = None,
+    caption: bool = False,
+) -> Response:
+    """The symbol for the slip, decoded in its final form before it is handed out."""
+    async with parts.database.reading() as connection:
+        job = await asked_job(connection, reference, shop)
+    if job.short_url is None:
+        raise Conflict(f"job {job.reference} has no code: tracking is off for {job.shop}. Switch it on first.")
+    style = QrStyle(error=error, module_px=module_px, size_mm=size_mm, dpi=dpi, caption=caption)
+    image = await asyncio.to_thread(render, job.short_url, kind, style, legacy=False)
+    headers = {
+        "Content-Disposition": f'inline; filename="{file_name(job)}.{kind}"',
+        "Content-Security-Policy": "default-src 'none'; img-src data:; sandbox",
+    }
+    return Response(image, media_type=media_type(kind), headers=headers)
+
+
+def revision_in(if_match: str | None) -> int | None:
+    """Of an If-Match header; None when there is none."""
+    if if_match is None:
+        return None
+    found = _REVISION.fullmatch(if_match.strip())
+    if not found:
+        raise Stale(f'If-Match is {if_match[:40]!r}, which is no revision of a job. Send its ETag, such as "3".')
+    return int(found[1])
+
+
+async def asked_job(connection: AsyncConnection, reference: str, shop: str | None) -> Job:
+    return await get_job(connection, reference, (await get_shop_named(connection, shop)).id if shop else None)
+
+
+def file_name(job: Job) -> str:
+    return _NOT_FILE_NAME.sub("_", job.reference)
+
+
+async def _answer(parts: Any, job: Job, response: Response, *, staff: bool = True) -> JobOut:
+    async with parts.database.reading() as connection:
+        workflows = await list_workflows(connection)
+        details = await get_details(connection, job.id) if staff else None
+    response.headers["ETag"] = f'"{job.revision}"'
+    return job_out(job, workflows.get(job.kind), details)

@@ -1,0 +1,129 @@
+"""Sent forms of jobs and shops, read into what jobs/ takes, and filled with what is kept. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from codes.opening_hours import read_typed_hours, typed_hours
+from dashboard.job_views import typed_time
+from jobs.jobs import JobError, JobFields
+from jobs.languages import LANGUAGES
+from jobs.register import DETAILS, Details, Job, details_values
+from jobs.shops import Shop, ShopError, ShopFields
+
+Fields = Mapping[str, str]
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2200
+
+
+def new_job_of(fields: Fields) -> JobFields:
+    return JobFields(
+        shop=fields.get("shop") or None,
+        kind=fields.get("kind") or None,
+        item=fields.get("item", ""),
+        due_at=_read_time(fields.get("due_at", "")),
+        details=_details(fields),
+    )
+
+
+def job_change_of(fields: Fields, job: Job, shop: Shop) -> JobFields:
+    """What was left as it stood in the form stays as exact as it is kept."""
+    typed = fields.get("due_at", "").strip()
+    is_same = typed == typed_time(job.due_at, ZoneInfo(shop.zone))
+    return JobFields(
+        shop=shop.name,
+        item=fields.get("item", ""),
+        public_note=fields.get("public_note", ""),
+        language=fields.get("language", ""),
+        due_at=job.due_at if is_same else _read_time(typed),
+        no_due=not typed,
+    )
+
+
+def details_change_of(fields: Fields, shop: Shop) -> JobFields:
+    return JobFields(shop=shop.name, details=_details(fields))
+
+
+def job_values(job: Job, shop: Shop) -> dict[str, str]:
+    due = typed_time(job.due_at, ZoneInfo(shop.zone))
+    return {"item": job.item, "public_note": job.public_note, "language": job.language, "due_at": due}
+
+
+def private_values(details: Details) -> dict[str, str]:
+    return details_values(details)
+
+
+def shop_fields_of(fields: Fields) -> ShopFields:
+    hours = read_typed_hours(fields.get("hours", "").replace("\n", ";"))
+    return ShopFields(
+        name=fields.get("name", ""),
+        country=fields.get("country", ""),
+        phone=fields.get("phone", ""),
+        whatsapp=fields.get("whatsapp", ""),
+        email=fields.get("email", ""),
+        address=fields.get("address", ""),
+        zone=fields.get("zone", "").strip(),
+        opening_hours=hours,
+        holidays=_read_holidays(fields.get("holidays", "")),
+        languages=_read_languages(fields),
+        show_note=bool(fields.get("show_note")),
+        show_photo=bool(fields.get("show_photo")),
+        cleared=frozenset({"opening_hours"} if hours is None else ()),
+    )
+
+
+def shop_values(shop: Shop) -> dict[str, str]:
+    """Ticks are "1" or ""."""
+    return {
+        **{name: getattr(shop, name) for name in ("name", "country", "phone", "whatsapp", "email", "address", "zone")},
+        "hours": typed_hours(shop.opening_hours),
+        "holidays": "\n".join(_typed_holiday(holiday) for holiday in shop.holidays),
+        "language": shop.language,
+        **{f"in_{language}": "1" if language in shop.languages else "" for language in LANGUAGES},
+        "show_note": "1" if shop.show_note else "",
+        "show_photo": "1" if shop.show_photo else "",
+    }
+
+
+def _details(fields: Fields) -> dict[str, str]:
+    return {name: fields[name] for name in DETAILS if name in fields}
+
+
+def _read_time(typed: str) -> datetime | None:
+    """Without a zone: in the shop's."""
+    if not typed.strip():
+        return None
+    try:
+        at = datetime.fromisoformat(typed.strip())
+    except ValueError:
+        raise JobError(f"the date {typed[:40]!r} cannot be read; write it as 2026-05-31T17:00.") from None
+    if not FIRST_YEAR <= at.year < LAST_YEAR:
+        raise JobError(f"a date of the years {FIRST_YEAR} to {LAST_YEAR}, please; got {typed[:40]!r}.")
+    return at
+
+
+def _read_languages(fields: Fields) -> list[str]:
+    first = fields.get("language", "")
+    chosen = [language for language in LANGUAGES if fields.get(f"in_{language}")]
+    return [first, *(language for language in chosen if language != first)]
+
+
+def _read_holidays(typed: str) -> list[dict[str, str]]:
+    """A line each: 2026-12-24 to 2026-12-26 Christmas. What stands behind the dates is the name."""
+    found = []
+    for line in filter(None, (line.strip() for line in typed.splitlines())):
+        start, _, rest = line.partition(" ")
+        holiday = {"from": start}
+        if rest.strip().startswith("to "):
+            until, _, rest = rest.strip().removeprefix("to ").strip().partition(" ")
+            holiday["until"] = until
+        found.append({**holiday, "name": rest.strip()})
+    if len(found) > 400:
+        raise ShopError("holidays: too many lines; leave past ones out.")
+    return found
+
+
+def _typed_holiday(holiday: Mapping[str, str]) -> str:
+    span = holiday["from"] if holiday["until"] == holiday["from"] else f"{holiday['from']} to {holiday['until']}"
+    return f"{span} {holiday['name']}".strip()

@@ -1,0 +1,115 @@
+"""What is said of a job when it is put or moved: its shape, and the checks that every way in shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from codes.alphabet import CodeError
+from codes.errors import Conflict
+from codes.names import plain_text
+from jobs.languages import LANGUAGES
+from jobs.register import DETAILS, MAX_REFERENCE, Job
+from jobs.shops import Shop
+
+RESERVED: Final = ("batch", "export.ndjson")  # addresses of their own beside those of jobs
+MAX_ITEM: Final = 200
+MAX_NOTE: Final = 1000
+FUTURE: Final = timedelta(minutes=5)  # by how much a shop's clock may be ahead
+
+
+class JobError(CodeError):
+    """A job that cannot be made or moved so; the message says why and what to do."""
+
+
+class Stale(Conflict):
+    """Somebody changed the job meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFields:
+    """What a put says of a job. None leaves a field as it is, or as a new job has it."""
+
+    shop: str | None = None  # by name
+    kind: str | None = None
+    stage: str | None = None
+    item: str | None = None
+    public_note: str | None = None
+    language: str | None = None
+    due_at: datetime | None = None  # without a zone: in the shop's
+    no_due: bool = False  # takes the promised date away: the estimate counts again
+    details: Mapping[str, str] = field(default_factory=dict)  # of register.Details
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Who does it and when. ``at`` is earlier than now for what is told after being offline."""
+
+    who: str
+    at: datetime | None = None
+    expected_revision: int | None = None
+
+
+def refuse_stale(found: Job, on: Occasion) -> None:
+    if on.expected_revision is not None and on.expected_revision != found.revision:
+        raise Stale(
+            f"job {found.reference} is at revision {found.revision}, not {on.expected_revision}: somebody changed it "
+            "meanwhile. Read it again, then decide."
+        )
+
+
+def in_zone_of(given: JobFields, shop: Shop) -> JobFields:
+    """A promised time without a zone is the shop's own."""
+    if given.due_at is None or given.due_at.tzinfo is not None:
+        return given
+    return replace(given, due_at=given.due_at.replace(tzinfo=ZoneInfo(shop.zone)))
+
+
+def happened_at(on: Occasion, now: datetime) -> datetime:
+    if on.at is None:
+        return now
+    if on.at > now + FUTURE:
+        raise JobError(f"at: {on.at.isoformat()} lies in the future. Say when it happened, or leave it out for now.")
+    return min(on.at, now)
+
+
+def checked_reference(text: str) -> str:
+    reference = plain_text(text)
+    if not reference or len(reference) > MAX_REFERENCE or reference != text:
+        raise JobError(
+            f"a reference is 1 to {MAX_REFERENCE} characters in one line, such as R-1042; got {text[:100]!r}."
+        )
+    if "/" in reference or reference in (".", ".."):
+        raise JobError(f"a reference stands in addresses, so it has no slash; got {text[:100]!r}.")
+    if reference in RESERVED:
+        raise JobError(f"{reference!r} is no reference: Waymark has an address of that name. Choose another one.")
+    return reference
+
+
+def one_line(text: str, name: str, most: int) -> str:
+    line = plain_text(text)
+    if len(line) > most:
+        raise JobError(f"{name}: up to {most} characters; these are {len(line)}.")
+    return line
+
+
+def lines_of(text: str, name: str, most: int) -> str:
+    """Lines stay lines."""
+    kept = "\n".join(plain_text(line) for line in text.splitlines()).strip()
+    if len(kept) > most:
+        raise JobError(f"{name}: up to {most} characters; these are {len(kept)}.")
+    return kept
+
+
+def checked_language(text: str) -> str:
+    if text and text not in LANGUAGES:
+        raise JobError(f"language: {text[:20]!r} is not one of {', '.join(LANGUAGES)}.")
+    return text
+
+
+def checked_details(given: Mapping[str, str]) -> dict[str, str]:
+    if unknown := sorted(set(given) - set(DETAILS)):
+        raise JobError(f"there is no field {unknown[0]!r} of a job. Private ones are {', '.join(DETAILS)}.")
+    return {name: lines_of(value, name, MAX_NOTE) for name, value in given.items()}

@@ -1,0 +1,212 @@
+"""Jobs as they are kept: find, read and list them. Changes nothing; what is private is read apart."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from codes.alphabet import fold
+from codes.errors import NotFound
+from codes.names import is_plain
+from codes.register import short_url
+from database.schema import codes, domains, job_details, job_moves, jobs, shops
+
+MAX_REFERENCE: Final = 80
+_COLUMNS: Final = [column for column in jobs.c if column.name != "photo"]
+_SEARCHED: Final = (jobs.c.reference, jobs.c.item, job_details.c.customer_name, job_details.c.customer_phone)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: int
+    shop_id: int
+    shop: str  # by name
+    reference: str
+    kind: str
+    code_id: int | None
+    token: str | None  # its code: who has it, sees the page
+    short_url: str | None  # what the QR holds
+    stage: str
+    stage_at: datetime
+    item: str
+    public_note: str
+    has_photo: bool
+    language: str
+    due_at: datetime | None
+    eta_at: datetime | None
+    promised_at: datetime | None
+    revision: int
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    completed_at: datetime | None
+
+    @property
+    def status_url(self) -> str | None:
+        """The page itself, where the QR leads."""
+        return f"{self.short_url.removesuffix(self.token)}j/{self.token}" if self.short_url and self.token else None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """For staff, and for messages to the customer it belongs to. Never on a page of the public side."""
+
+    customer_name: str = ""
+    customer_phone: str = ""
+    customer_email: str = ""
+    customer_address: str = ""
+    price: str = ""
+    deposit: str = ""
+    serial: str = ""
+    passcode: str = ""
+    accessories: str = ""
+    internal_note: str = ""
+    technician: str = ""
+
+
+DETAILS: Final = tuple(field.name for field in fields(Details))
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    id: int
+    at: datetime
+    recorded_at: datetime
+    action: str
+    from_stage: str | None
+    to_stage: str
+    eta_at: datetime | None
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSearch:
+    """None and "" ask for nothing."""
+
+    shop_id: int | None = None
+    kind: str = ""
+    stages: Sequence[str] = ()
+    open_only: bool = False  # not completed
+    text: str = ""  # in reference, item, or customer's name and telephone
+    private: bool = True  # False: only in what is not private
+    before_id: int | None = None
+    limit: int = 100
+
+
+async def find_job(connection: AsyncConnection, reference: str, shop_id: int | None = None) -> Job | None:
+    """Without a shop the default one's is found first."""
+    if not is_plain(reference):
+        return None
+    query = job_query().where(jobs.c.reference == reference).order_by(shops.c.is_default.desc(), jobs.c.id).limit(1)
+    if shop_id is not None:
+        query = query.where(jobs.c.shop_id == shop_id)
+    row = (await connection.execute(query)).first()
+    return None if row is None else job_from(row)
+
+
+async def get_job(connection: AsyncConnection, reference: str, shop_id: int | None = None) -> Job:
+    found = await find_job(connection, reference, shop_id)
+    if found is None:
+        raise NotFound(f"there is no job {reference[:100]!r}. `waymark job list` shows those there are.")
+    return found
+
+
+async def get_job_by_id(connection: AsyncConnection, job_id: int) -> Job:
+    row = (await connection.execute(job_query().where(jobs.c.id == job_id))).first()
+    if row is None:
+        raise NotFound(f"there is no job with id {job_id}.")
+    return job_from(row)
+
+
+async def find_job_by_token(connection: AsyncConnection, token: str) -> Job | None:
+    """As scans find codes: case and look-alikes do not matter."""
+    if not is_plain(token):
+        return None
+    row = (await connection.execute(job_query().where(codes.c.folded == fold(token), codes.c.kind == "job"))).first()
+    return None if row is None else job_from(row)
+
+
+async def list_jobs(connection: AsyncConnection, search: JobSearch) -> list[Job]:
+    """The newest first."""
+    query = job_query().order_by(jobs.c.id.desc()).limit(search.limit)
+    if search.shop_id is not None:
+        query = query.where(jobs.c.shop_id == search.shop_id)
+    if search.kind:
+        query = query.where(jobs.c.kind == search.kind)
+    if search.stages:
+        query = query.where(jobs.c.stage.in_(search.stages))
+    if search.open_only:
+        query = query.where(jobs.c.completed_at.is_(None))
+    if search.before_id is not None:
+        query = query.where(jobs.c.id < search.before_id)
+    if search.text and not search.private:
+        query = query.where(_holds(search.text, jobs.c.reference, jobs.c.item))
+    elif search.text:
+        query = query.outerjoin(job_details, job_details.c.job_id == jobs.c.id).where(_holds(search.text, *_SEARCHED))
+    return [job_from(row) for row in await connection.execute(query)]
+
+
+async def list_moves(connection: AsyncConnection, job_id: int) -> list[Move]:
+    """In the order they happened."""
+    return (await list_moves_of(connection, [job_id])).get(job_id, [])
+
+
+async def list_moves_of(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, list[Move]]:
+    """By job id, each in the order they happened."""
+    query = select(job_moves).where(job_moves.c.job_id.in_(job_ids)).order_by(job_moves.c.at, job_moves.c.id)
+    names = [field.name for field in fields(Move)]
+    found: dict[int, list[Move]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.job_id, []).append(Move(*(getattr(row, name) for name in names)))
+    return found
+
+
+async def get_details(connection: AsyncConnection, job_id: int) -> Details:
+    row = (await connection.execute(select(job_details).where(job_details.c.job_id == job_id))).first()
+    return Details() if row is None else Details(*(getattr(row, name) for name in DETAILS))
+
+
+async def list_details(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, Details]:
+    """By job id."""
+    rows = await connection.execute(select(job_details).where(job_details.c.job_id.in_(job_ids)))
+    return {row.job_id: Details(*(getattr(row, name) for name in DETAILS)) for row in rows}
+
+
+async def find_photo(connection: AsyncConnection, job_id: int) -> bytes | None:
+    """JPEG."""
+    found: bytes | None = (await connection.execute(select(jobs.c.photo).where(jobs.c.id == job_id))).scalar()
+    return found
+
+
+def details_values(details: Details) -> dict[str, str]:
+    return asdict(details)
+
+
+def job_query() -> Select[Any]:
+    return (
+        select(
+            *_COLUMNS,
+            jobs.c.photo.is_not(None).label("has_photo"),
+            shops.c.name.label("shop"),
+            codes.c.code.label("token"),
+            domains.c.scheme,
+            domains.c.host,
+        )
+        .join(shops, shops.c.id == jobs.c.shop_id)
+        .outerjoin(codes, codes.c.id == jobs.c.code_id)
+        .outerjoin(domains, domains.c.id == codes.c.domain_id)
+    )
+
+
+def job_from(row: Row[Any]) -> Job:
+    values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's documented name for it
+    scheme, host, token = values.pop("scheme"), values.pop("host"), values["token"]
+    return Job(**values, short_url=short_url(scheme, host, token) if token else None)
+
+
+def _holds(text: str, *columns: ColumnElement[str]) -> Any:
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))

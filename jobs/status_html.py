@@ -1,0 +1,264 @@
+"""The customer's pages as HTML: of a job, of a link that has ended, and the card that previews of links show. Pure."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import blake2b
+from html import escape
+from typing import Final
+from urllib.parse import quote
+
+from jobs import status_texts as says
+from jobs.languages import LANGUAGES, direction_of
+from jobs.phone_numbers import PhoneError, international_number
+from jobs.shops import Shop
+from jobs.status import StatusPage, TrailStage, When
+from jobs.status_sources import JobSource
+from jobs.status_style import SCRIPT_PATH, STYLE
+from jobs.texts import Texts
+
+MAPS: Final = "https://www.openstreetmap.org/search?query="
+
+_ETAG: Final = "\0"  # stands where the hash of all the rest will be; no text of ours has it
+_ICON: Final = (
+    '<svg width=28 height=28 viewBox="0 0 24 24" fill=none stroke=currentColor stroke-width=2 stroke-linecap=round '
+    'stroke-linejoin=round aria-hidden=true><path d="{}"/></svg>'
+)
+_ROUND: Final = "M12 3a9 9 0 1 1 0 18a9 9 0 0 1 0-18"
+_CHECK: Final = f"{_ROUND}M8 12.5l3 3l5-6"
+_CLOCK: Final = f"{_ROUND}M12 7v5.5l3.5 2"
+_ALERT: Final = "M12 3.5L22 20.5H2zM12 10v4.5M12 17.3v.2"
+# class, icon, word
+_STANDINGS: Final = {
+    "on-track": ("s", _CHECK, says.ON_TRACK),
+    "may-be-late": ("s w", _CLOCK, says.MAY_BE_LATE),
+    "late": ("s l", _ALERT, says.LATE),
+    "ready": ("s", _CHECK, says.READY),
+    "done": ("s", _CHECK, says.DONE),
+}
+_STEPS: Final[dict[When, str]] = {"passed": says.STAGE_PASSED, "now": says.STAGE_NOW, "coming": says.STAGE_COMING}
+_NOT_DIALLED: Final = re.compile(r"[^0-9+]")
+
+
+def status_html(source: JobSource, page: StatusPage, texts: Texts, now: datetime) -> tuple[str, str]:
+    """The page, and an entity tag that changes when anything on it does."""
+    shop = source.shop
+    main = "".join(
+        (
+            _header(shop, texts, source.path),
+            f"<h1>{_foreign(page.stage.public_name(texts.language))}</h1>",
+            _frozen(page, shop, texts, now),
+            _standing(page, shop, texts, now),
+            _trail(page, shop, texts, now),
+            _about(source, page, texts, now),
+            _calendar(source, page, texts),
+            _contact(shop, texts),
+        )
+    )
+    kept = " ".join(
+        (
+            says.kept_after_completion(texts, source.workflow.keep_done_days),
+            says.kept_without_change(texts, source.workflow.keep_idle_days),
+        )
+    )
+    live = (
+        "" if page.frozen_at else f"<p class=v id=live aria-live=polite></p><script src={SCRIPT_PATH} defer></script>"
+    )
+    html = _document(
+        shop, texts, f"<main data-e='{_ETAG}'>{main}</main>", f"<p><small>{escape(kept)}</small></p>", live
+    )
+    tag = f'W/"{blake2b(html.encode(), digest_size=9).hexdigest()}"'
+    return html.replace(_ETAG, tag), tag
+
+
+def ended_html(shop: Shop, texts: Texts, *, expired: bool) -> str:
+    """A link that leads nowhere any more; whom to ask."""
+    title, line = (says.EXPIRED, says.EXPIRED_LINE) if expired else (says.WITHDRAWN, says.WITHDRAWN_LINE)
+    main = (
+        f"{_header(shop, texts, '')}<h1>{escape(texts.say(title))}</h1>"
+        f"<p>{texts.say_html(line, shop=shop.name)}</p><p>{escape(texts.say(says.ASK_SHOP))}</p>{_contact(shop, texts)}"
+    )
+    return _document(shop, texts, f"<main>{main}</main>")
+
+
+def preview_html(shop: Shop, texts: Texts) -> str:
+    """For programs that show what is behind a link to all who are sent it."""
+    name, title, line = (
+        escape(text) for text in (shop.name, texts.say(says.PREVIEW_TITLE), texts.say(says.PREVIEW_LINE))
+    )
+    return (
+        f"<!doctype html><html lang={texts.language} dir={texts.direction}><head><meta charset=utf-8><title>{name}</title>"
+        f'<meta name=robots content=noindex><meta property="og:type" content="website">'
+        f'<meta property="og:site_name" content="{name}"><meta property="og:title" content="{name}: {title}">'
+        f'<meta property="og:description" content="{line}"><meta name=description content="{line}"></head>'
+        f"<body><h1>{name}</h1><p>{line}</p></body></html>"
+    )
+
+
+def _document(shop: Shop, texts: Texts, main: str, kept: str = "", live: str = "") -> str:
+    title = escape(texts.say(says.PAGE_TITLE, shop=shop.name))
+    return (
+        f"<!doctype html><html lang={texts.language} dir={texts.direction}><head><meta charset=utf-8>"
+        '<meta name=viewport content="width=device-width,initial-scale=1"><meta name=robots content=noindex>'
+        f'<meta name=format-detection content="telephone=no"><link rel=icon href="data:,"><title>{title}</title>'
+        f"<style>{STYLE}</style></head><body>{main}<footer>{_languages(shop, texts)}{kept}</footer>{live}</body></html>"
+    )
+
+
+def _header(shop: Shop, texts: Texts, path: str) -> str:
+    alt = escape(texts.say(says.LOGO, shop=shop.name))
+    logo = f'<img src="{path}/logo.png" alt="{alt}">' if shop.has_logo and path else ""
+    return f"<header>{logo}{_foreign(shop.name)}</header>"
+
+
+def _frozen(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> str:
+    if page.frozen_at is None:
+        return ""
+    return f'<div class="s n"><p>{_when(texts, says.FROZEN, page.frozen_at, shop, now)}</p></div>'
+
+
+def _standing(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> str:
+    lines = [f"<p>{line}</p>" for line in _standing_lines(page, shop, texts, now)]
+    if page.word is None:
+        return "".join(lines)
+    style, icon, word = _STANDINGS[page.word]
+    call = _call(shop, texts) if page.word == "late" and page.frozen_at is None else ""
+    return (
+        f'<div class="{style}">{_ICON.format(icon)}<div><p><b>{escape(texts.say(word))}</b></p>'
+        f"{''.join(lines)}{call}</div></div>"
+    )
+
+
+def _standing_lines(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> Iterator[str]:
+    def said(text: str, at: datetime) -> str:
+        return _when(texts, text, at, shop, now)
+
+    match page.word:
+        case "ready":
+            yield said(says.READY_SINCE, page.since)
+            yield escape(texts.say(says.READY_LINE))
+        case "done":
+            yield said(says.DONE_AT, page.since)
+            yield escape(texts.say(says.DONE_LINE))
+        case "late":
+            yield escape(texts.say(says.SORRY_LATE))
+            yield said(says.NEW_DATE, page.new_at) if page.new_at else escape(texts.say(says.NEW_DATE_SOON))
+            if page.expected_at:
+                yield said(says.WAS_EXPECTED, page.expected_at)
+        case _ if page.expected_at is None:
+            yield escape(texts.say(says.DATE_SOON))
+        case _:
+            yield said(says.EXPECTED if page.is_promised else says.ESTIMATED, page.expected_at)
+            if page.word == "may-be-late":
+                yield escape(texts.say(says.MAY_TAKE_LONGER))
+            elif not page.is_promised:
+                yield escape(texts.say(says.ESTIMATE_NOTE))
+
+
+def _trail(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> str:
+    steps = "".join(_step(step, shop, texts, now) for step in page.trail)
+    return f"<section><h2>{escape(texts.say(says.PROGRESS))}</h2><ol>{steps}</ol></section>"
+
+
+def _step(step: TrailStage, shop: Shop, texts: Texts, now: datetime) -> str:
+    mark = {"passed": "", "now": " aria-current=step", "coming": " class=c"}[step.when]
+    state = f"<span class=v> ({escape(texts.say(_STEPS[step.when]))})</span>"
+    at = ""
+    if step.at is not None:
+        at = f"<time datetime={step.at:%Y-%m-%dT%H:%MZ}>{escape(texts.short_moment(step.at, shop.zone, now))}</time>"
+    return f"<li{mark}>{_foreign(step.public.public_name(texts.language))}{state}{at}</li>"
+
+
+def _about(source: JobSource, page: StatusPage, texts: Texts, now: datetime) -> str:
+    entries = [(says.ITEM, _foreign(page.item)) if page.item else None, (says.REFERENCE, _foreign(page.reference))]
+    if page.note:
+        entries.append((says.NOTE, "<br>".join(_foreign(line) for line in page.note.splitlines())))
+    if page.has_photo:
+        alt = escape(texts.say(says.PHOTO))
+        entries.append((says.PHOTO, f'<img src="{source.path}/photo.jpg" alt="{alt}" loading=lazy>'))
+    listed = "".join(f"<dt>{escape(texts.say(entry[0]))}</dt><dd>{entry[1]}</dd>" for entry in entries if entry)
+    updated = _when(texts, says.LAST_UPDATED, page.updated_at, source.shop, now)
+    return f"<section><dl>{listed}</dl><p class=q><small>{updated}</small></p></section>"
+
+
+def _calendar(source: JobSource, page: StatusPage, texts: Texts) -> str:
+    if page.calendar_at is None or page.word in ("ready", "done") or page.frozen_at:
+        return ""
+    path = f"{source.path}/calendar.ics?hl={texts.language}"
+    feed = f"webcal://{source.origin.partition('://')[2]}{path}"
+    return (
+        f'<section><div class=b><a href="{path}">{escape(texts.say(says.ADD_TO_CALENDAR))}</a>'
+        f'<a href="{escape(feed)}">{escape(texts.say(says.FOLLOW_IN_CALENDAR))}</a></div>'
+        f"<p class=q><small>{escape(texts.say(says.FOLLOW_HINT))}</small></p></section>"
+    )
+
+
+def _contact(shop: Shop, texts: Texts) -> str:
+    buttons = "".join(
+        f'<a{style} href="{escape(address)}">{escape(texts.say(label))}</a>'
+        for label, address, style in _contact_links(shop)
+    )
+    ways = (
+        (says.PHONE, f"<bdi dir=ltr>{escape(shop.phone)}</bdi>" if shop.phone else ""),
+        (says.MAIL, f"<bdi dir=ltr>{escape(shop.email)}</bdi>" if shop.email else ""),
+        (says.ADDRESS, "<br>".join(_foreign(line) for line in shop.address.splitlines())),
+        (says.OPENING_HOURS, _hours(shop, texts)),
+    )
+    listed = "".join(f"<dt>{escape(texts.say(label))}</dt><dd>{text}</dd>" for label, text in ways if text)
+    if not (buttons or listed):
+        return ""
+    heading = f"<h2>{escape(texts.say(says.CONTACT))}</h2>"
+    return f"<section>{heading}<p class=b>{buttons}</p><dl>{listed}</dl></section>"
+
+
+def _contact_links(shop: Shop) -> Iterator[tuple[str, str, str]]:
+    """Label, address, attributes."""
+    if shop.phone:
+        yield says.CALL, f"tel:{_dialled(shop.phone, shop.country)}", " class=f"
+    if shop.whatsapp:
+        yield says.WHATSAPP, f"https://wa.me/{_dialled(shop.whatsapp, shop.country).lstrip('+')}", ""
+    if shop.email:
+        yield says.MAIL, f"mailto:{quote(shop.email, safe='@')}", ""
+    if shop.address:
+        yield says.DIRECTIONS, MAPS + quote(", ".join(shop.address.splitlines()), safe=""), ""
+
+
+def _call(shop: Shop, texts: Texts) -> str:
+    """One tap: the telephone, else whatever else there is but a way to walk."""
+    label, address, _ = next((way for way in _contact_links(shop) if way[0] != says.DIRECTIONS), ("", "", ""))
+    text = says.CALL_SHOP if label == says.CALL else label
+    return f'<a href="{escape(address)}"><span>{texts.say_html(text, shop=shop.name)}</span></a>' if label else ""
+
+
+def _hours(shop: Shop, texts: Texts) -> str:
+    return "<br>".join(
+        f"{escape(days)}: {escape(times)}" for days, times in says.opening_lines(texts, shop.opening_hours)
+    )
+
+
+def _languages(shop: Shop, texts: Texts) -> str:
+    if len(shop.languages) < 2:
+        return ""
+    links = "".join(
+        f'<a href="?hl={code}" lang={code} hreflang={code} dir={direction_of(code)}'
+        f"{' aria-current=true' if code == texts.language else ''}>{escape(LANGUAGES[code])}</a>"
+        for code in shop.languages
+    )
+    return f'<nav aria-label="{escape(texts.say(says.LANGUAGE))}">{links}</nav>'
+
+
+def _when(texts: Texts, text: str, at: datetime, shop: Shop, now: datetime) -> str:
+    return texts.say_html(text, when=texts.moment(at, shop.zone, now))
+
+
+def _foreign(text: str) -> str:
+    """A text in whatever language somebody wrote it."""
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def _dialled(number: str, country: str) -> str:
+    """With its country code where that can be told: customers also call from abroad."""
+    try:
+        return international_number(number, country)
+    except PhoneError:
+        return _NOT_DIALLED.sub("", number)

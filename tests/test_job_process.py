@@ -1,0 +1,312 @@
+"""Jobs from the command line and through the real processes: the first one, files, tokens that never show, erasing."""
+
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx2
+import pytest
+
+from analytics.erasing import LINGER
+from tests.running import IPHONE, Running, wait_for
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with Running(tmp_path_factory.mktemp("jobs")) as process:
+        yield process
+
+
+def owner(running: Running) -> dict[str, str]:
+    return {"Authorization": f"Bearer {(running.data / 'owner.token').read_text()}"}
+
+
+def ask(running: Running, method: str, path: str, body: Any = None) -> httpx2.Response:
+    url = f"http://127.0.0.1:{running.private_port}{path}"
+    return httpx2.request(method, url, json=body, headers=owner(running), trust_env=False, timeout=60)
+
+
+@contextmanager
+def signed_in(running: Running) -> Iterator[httpx2.Client]:
+    """A browser with the first owner's session."""
+    with httpx2.Client(base_url=running.dashboard_url, trust_env=False, timeout=30) as browser:
+        path = "/" + ask(running, "POST", "/api/v1/owner/link").json()["url"].split("/", 3)[3]
+        [csrf] = re.findall(r'name="csrf" value="([^"]+)"', browser.get(path).text)
+        words = {"password": "correct horse battery", "password_again": "correct horse battery"}
+        form = {"csrf": csrf, "name": "Olga", "email": "olga@example.org", **words}
+        assert browser.post(path, data=form).status_code == 303
+        yield browser
+
+
+def scans_of(running: Running, token: str) -> int:
+    """Scans it once, and waits until that is stored."""
+    before = len(running.all_scans())
+    assert running.scan(f"/{token}", User_Agent=IPHONE).status in (302, 303, 307)
+    wait_for(lambda: len(running.all_scans()) > before, "the scan in the list")
+    return len(running.all_scans())
+
+
+def test_the_first_job_is_tracked_with_nothing_set_up(running: Running) -> None:
+    told = running.cli("job", "add", "R-1", "--item", "Bicycle", "--customer-name", "A. N. Other")
+    [link] = re.findall(r"http://localhost:\d+/j/[0-9A-Z]{16}", told)
+    assert link.startswith(running.short_url)
+    assert running.cli_json("job", "show", "R-1")["status_url"] == link
+    assert "R-1" in running.cli("job", "list", "--open")
+    assert running.cli_json("job", "advance", "R-1")["stage"] == "diagnosis"
+    assert running.cli_json("job", "back", "R-1", "--reason", "a slip")["stage"] == "intake"
+    assert running.cli_json("job", "move", "R-1", "ready")["phase"] == "ready"
+    running.cli("job", "advance", "R-1", "--if-revision", "1", code=4)
+    assert running.cli_json("job", "deliver", "R-1")["completed_at"]
+    assert [stay["stage"] for stay in running.cli_json("job", "history", "R-1")["stays"]][-1] == "picked-up"
+    running.cli("job", "advance", "R-1", code=2)
+    running.cli("job", "delete", "R-1", code=2)  # asks, and nobody is there
+    running.cli("job", "delete", "R-1", "--yes")
+    running.cli("job", "show", "R-1", code=3)
+
+
+def test_files_of_a_job(running: Running, tmp_path: Path) -> None:
+    running.cli("job", "add", "F-1")
+    running.cli("job", "qr", "F-1", "--output", str(tmp_path / "slip.png"), "--size-mm", "30")
+    assert running.cli_json("job", "photo", "F-1", str(tmp_path / "slip.png"))["has_photo"]
+    running.cli("job", "photo", "F-1", "--output", str(tmp_path / "photo.jpg"))
+    assert (tmp_path / "photo.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert not running.cli_json("job", "photo", "F-1", "--remove")["has_photo"]
+    running.cli("job", "photo", "F-1", code=2)
+    running.cli("job", "history", "F-1", "--output", str(tmp_path / "history.csv"))
+    assert (tmp_path / "history.csv").read_text("utf-8-sig").startswith("reference,")
+    assert running.cli_json("job", "qr", "F-1", "--format", "svg")["content"].startswith("<svg")
+    running.cli("job", "export", str(tmp_path / "jobs.ndjson"))
+    assert '"F-1"' in (tmp_path / "jobs.ndjson").read_text()
+
+
+def test_a_file_of_another_system_is_taken_row_by_row(running: Running, tmp_path: Path) -> None:
+    file, errors = tmp_path / "jobs.csv", tmp_path / "errors.csv"
+    file.write_text("reference;item;stage\nS-1;Bicycle;\nS-2;Clock;ready\nS-3;Lamp;nowhere\n")
+    told = running.cli_json("job", "sync", str(file), "--errors", str(errors))
+    assert told["counts"] == {"created": 2, "refused": 1}
+    assert [(row["line"], row["result"]) for row in told["verdicts"]] == [
+        (2, "created"),
+        (3, "created"),
+        (4, "refused"),
+    ]
+    assert "no stage 'nowhere'" in errors.read_text()
+    assert running.cli_json("job", "sync", str(file), "--errors", str(errors))["counts"] == {
+        "unchanged": 2,
+        "refused": 1,
+    }
+    file.write_text('{"reference": "S-1", "op": "advance", "id": "a"}\n{"reference": "S-1", "itm": "x"}\n')
+    told = running.cli_json("job", "sync", str(file), "--errors", str(errors))
+    assert told["counts"] == {"moved": 1, "refused": 1}
+    assert running.cli_json("job", "sync", str(file), "--errors", str(errors))["counts"] == {
+        "seen before": 1,
+        "refused": 1,
+    }
+    file.write_text("number,item\n1,x\n")
+    running.cli("job", "sync", str(file), code=2)
+    file.write_text("reference,stage\nS-9,nowhere\n")
+    running.cli("job", "sync", str(file), "--errors", str(errors), code=4)
+    running.cli("job", "sync", str(tmp_path / "absent.csv"), code=2)
+
+
+def test_a_watched_file_is_sent_as_it_changes_and_after_an_outage(tmp_path: Path) -> None:
+    file, said = tmp_path / "jobs.csv", tmp_path / "said"
+    file.write_text("reference,item\nW-1,Bicycle\nW-2,Clock\n")
+    with Running(tmp_path) as running:
+        command = [sys.executable, "-m", "waymark.cli", "job", "sync", str(file), "--watch", "--every", "1"]
+        with said.open("w") as out:
+            watching = subprocess.Popen(
+                [*command, "--errors", str(tmp_path / "errors.csv"), "--config", str(running.config)],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        try:
+            wait_for(lambda: len(running.get("/jobs")["jobs"]) == 2, "the file's jobs")
+            file.write_text("reference,item\nW-1,Bicycle\nW-2,Watch\n")
+            wait_for(lambda: running.get("/jobs/W-2")["item"] == "Watch", "the changed row")
+            assert running.get("/jobs/W-1")["revision"] == 1
+            running.stop()
+            file.write_text("reference,item\nW-1,Bicycle\nW-2,Watch\nW-3,Lamp\n")
+            wait_for(lambda: "Trying again" in said.read_text(), "a retry")
+            running.start()
+            wait_for(lambda: len(running.get("/jobs")["jobs"]) == 3, "the row that came during the outage", 60)
+        finally:
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(20) == 130, said.read_text()
+
+
+def test_shops_and_kinds_from_the_command_line(running: Running, tmp_path: Path) -> None:
+    changed = running.cli_json(
+        "shop", "update", "--phone", "+49 30 1", "--hours", "mon-fri 09:00-18:00; sat 10:00-14:00"
+    )
+    assert (changed["phone"], changed["opening_hours"]["sat"]) == ("+49 30 1", [["10:00", "14:00"]])
+    assert "always open" in running.cli("shop", "update", "--hours", "")
+    running.cli("shop", "update", "--zone", "Europe/Nowhere", code=2)
+    running.cli("shop", "show", "Elsewhere", code=3)
+    running.cli("shop", "add", "Second")
+    for number in range(3):
+        running.cli("job", "add", f"X-{number}", "--shop", "Second")
+    assert running.cli_json("shop", "tracking", "withdrawn", "Second")["tracking"] == "withdrawn"
+    assert running.cli_json("job", "add", "X-9", "--shop", "Second")["token"] is None
+    assert running.cli_json("shop", "tracking", "on", "Second")["without_code"] == 0
+    assert running.cli_json("job", "show", "X-9", "--shop", "Second")["token"]
+    assert running.cli_json("shop", "wipe", "Second")["jobs"] == 4
+    running.cli("shop", "wipe", "Second", "--confirm", "second", code=4)
+    assert running.cli_json("shop", "wipe", "Second", "--confirm", "Second")["work"]["state"] == "done"
+    assert running.cli_json("job", "list", "--shop", "Second")["jobs"] == []
+    kind = tmp_path / "kind.json"
+    kind.write_text(running.cli("kind", "show", "ticket", "--json"))
+    assert running.cli_json("kind", "set", "ticket", str(kind), "--keep-done", "30")["keep_done_days"] == 30
+    assert running.cli_json("kind", "set", "support", str(kind))["built_in"] is False
+    assert "support" in running.cli("kind", "list")
+    running.cli("kind", "reset", "support")
+    running.cli("kind", "reset", "ticket")
+    running.cli("kind", "show", "support", code=3)
+    running.cli("kind", "set", "ticket", code=2)
+
+
+def test_a_jobs_token_shows_nowhere_but_with_its_job(running: Running) -> None:
+    token = running.cli_json("job", "add", "T-1")["token"]
+    running.cli("code", "add", "https://example.com/", "--slug", "poster")
+    scans_of(running, token)
+    wait_for(lambda: any(scan["code"] == "job:T-1" for scan in running.all_scans()), "the job's reference in the list")
+    owned = f"/api/v1/codes/{token}"
+    for method, path, body in [
+        ("GET", owned, None),
+        ("PATCH", owned, {"destination": "https://example.com/"}),
+        ("POST", f"{owned}/undo", None),
+        ("GET", f"{owned}/versions", None),
+        ("GET", f"{owned}/qr.svg", None),
+        ("GET", f"/api/v1/scans?code={token}", None),
+    ]:
+        assert ask(running, method, path, body).status_code == 404, (method, path)
+    shown = {
+        path: ask(running, "GET", path)
+        for path in (
+            "/api/v1/codes?limit=500",
+            "/api/v1/codes?search=T-1",
+            "/api/v1/export/codes.csv",
+            "/api/v1/export/codes.ndjson",
+            "/api/v1/export/map/nginx",
+            "/api/v1/export/map/_redirects",
+            "/api/v1/scans",
+            "/api/v1/reports/codes",
+            "/api/v1/reports/versions",
+            "/api/v1/reports/timeseries",
+            "/api/v1/alerts",
+            "/api/v1/status",
+        )
+    }
+    with signed_in(running) as browser:
+        shown |= {path: browser.get(path) for path in ("/", "/codes", "/codes?search=T-1")}
+        assert browser.get(f"/codes/{token}").status_code == 404
+        assert "job:T-1" in shown["/"].text
+    assert {name: answer.status_code for name, answer in shown.items() if answer.status_code != 200} == {}
+    shown["bulk"] = ask(running, "POST", "/api/v1/bulk", {"codes": [token], "destination": "https://example.com/"})
+    shown["bulk search"] = ask(
+        running, "POST", "/api/v1/bulk", {"search": "T-1", "destination": "https://example.com/"}
+    )
+    shown["sheet"] = ask(running, "POST", "/api/v1/sheets", {"search": "", "stock": "dymo-99010"})
+    for name, answer in shown.items():
+        if name != "bulk":  # which names what it was asked for
+            assert token.lower() not in answer.text.lower(), name
+    assert shown["bulk"].json()["changed"] == 0
+    assert shown["bulk"].json()["problems"]
+    assert shown["bulk search"].json()["changed"] == 0
+    listed = shown["/api/v1/codes?limit=500"].json()
+    assert [code["code"] for code in listed["codes"]] == ["poster"]
+    for words in (("code", "list"), ("code", "list", "--search", "T-1")):
+        assert token not in running.cli(*words)
+    assert token not in running.log.read_text()
+
+
+def test_a_jobs_token_does_not_show_in_the_live_feed(running: Running) -> None:
+    token = running.cli_json("job", "add", "L-1")["token"]
+    url = f"http://127.0.0.1:{running.private_port}/api/v1/live"
+    with httpx2.stream("GET", url, headers=owner(running), trust_env=False, timeout=30) as feed:
+        lines = feed.iter_lines()
+        assert next(lines)
+        running.scan(f"/{token}", User_Agent=IPHONE)
+        told = next(line for line in lines if line.startswith("data:"))
+    assert token.lower() not in told.lower()
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_what_was_scanned_of_a_deleted_job_goes_from_store_journal_and_backup(tmp_path: Path) -> None:
+    with Running(tmp_path) as running:
+        token = running.cli_json("job", "add", "E-1")["token"]
+        kept = running.cli_json("job", "add", "E-2")["token"]
+        running.cli("code", "add", "https://example.com/", "--slug", "poster")
+        for path in (token, kept, "poster"):
+            running.scan(f"/{path}", User_Agent=IPHONE)
+            running.scan(f"/j/{path}", User_Agent=IPHONE)
+        wait_for(lambda: len(running.all_scans()) >= 3, "all scans")
+        count = len(running.all_scans())
+        held = journal_lines(running.data)
+        running.cli("job", "delete", "E-1", "--yes")
+        wait_for(lambda: len(running.all_scans()) < count, "the scans to go")
+        assert {scan["code"] for scan in running.all_scans()} == {"job:E-2", "poster"}
+        time.sleep(LINGER.total_seconds())
+        running.kill("waymark.public")  # its next run begins another segment
+        wait_for(lambda: running.scan("/poster", User_Agent=IPHONE).status == 302, "the worker to be back")
+        wait_for(lambda: any(b'["erased",' in line for line in journal_lines(running.data)), "the lines to go", 60)
+        now = journal_lines(running.data)
+        erased = [number for number, line in enumerate(now) if line.startswith(b'["erased",')]
+        assert [len(line) for line in now[: len(held)]] == [len(line) for line in held]
+        assert all(str(held[number]) not in map(str, now) for number in erased)
+        assert any(b'["scan",' in line for line in now)
+        running.cli("backup")
+        [parquet] = running.data.glob("backups/*/scans*.parquet")
+        with duckdb.connect() as reader:
+            [(codes,)] = reader.execute(
+                "SELECT count(DISTINCT code_id) FROM read_parquet(?)", [str(parquet)]
+            ).fetchall()
+        assert codes == 2
+
+
+def journal_lines(data: Path) -> list[bytes]:
+    found: list[bytes] = []
+    for path in sorted((data / "journal").glob("public-*.jsonl*")):
+        if path.name.endswith((".jsonl", ".jsonl.gz")):
+            opened = gzip.open if path.suffix == ".gz" else open
+            with opened(path, "rb") as file:
+                found += [line for line in file if not line.startswith(b'["stats"')]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_codes_for_all_jobs_are_given_to_the_end_although_the_process_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.csv"
+    file.write_text("reference\n" + "".join(f"K-{number}\n" for number in range(1500)))
+    with Running(tmp_path) as running:
+        running.cli("shop", "tracking", "frozen")
+        assert running.cli_json("job", "sync", str(file))["counts"] == {"created": 1500}
+        ask(running, "POST", "/api/v1/shops/1/tracking", {"tracking": "on"})
+        running.kill("waymark.private")
+        wait_for(lambda: ask_safely(running, "/api/v1/shops/1"), "the private process to be back", 60)
+        wait_for(lambda: running.get("/shops/1")["without_code"] == 0, "codes for all jobs", 60)
+        wait_for(lambda: running.get("/shops/1")["work"]["state"] == "done", "the end of the task")
+        found: list[dict[str, Any]] = []
+        cursor: int | None = None
+        while not found or cursor:
+            page = running.get("/jobs", limit=500, **({"cursor": cursor} if cursor else {}))
+            found, cursor = [*found, *page["jobs"]], page["next"]
+        assert len({job["token"] for job in found}) == len(found) == 1500
+
+
+def ask_safely(running: Running, path: str) -> bool:
+    try:
+        return ask(running, "GET", path).status_code == 200
+    except httpx2.TransportError:
+        return False
