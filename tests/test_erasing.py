@@ -67,7 +67,7 @@ def content(path: Path) -> bytes:
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
-@pytest.mark.parametrize("line", [scan(7), scan(7, agent="é,[\"'\\" * 50), view(3)])
+@pytest.mark.parametrize("line", [scan(7), scan(7, agent="é,[\"'\\" * 50), view(3)], ids=["scan", "long", "look"])
 def test_a_filler_is_as_long_as_the_line_and_says_nothing_of_it(line: bytes) -> None:
     filler = erased_line(line)
     assert (len(filler), filler[-1:], filler.count(b"\n")) == (len(line), b"\n", 1)
