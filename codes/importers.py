@@ -100,14 +100,33 @@ FORMATS: Final = (
     Format(
         "csv",
         "a plain CSV",
-        (_all("destination"), _all("destinationurl"), _all("longurl"), _all("url")),
-        destination=("destination", "destinationurl", "longurl", "url"),
-        code=("code", "slug", "keyword", "shortcode", "backhalf"),
+        (
+            _all("destination"),
+            _all("destinationurl"),
+            _all("longurl"),
+            _all("url"),
+            _all("target"),
+            _all("originalurl"),
+        ),
+        destination=(
+            "destination",
+            "destinationurl",
+            "longurl",
+            "url",
+            "target",
+            "targeturl",
+            "originalurl",
+            "longlink",
+        ),
+        code=("code", "slug", "keyword", "shortcode", "backhalf", "alias", "short", "key", "path", "shortpath"),
         short_url=("shorturl", "shortlink"),
     ),
 )
 BY_NAME: Final = {entry.name: entry for entry in FORMATS}
 _SIGNS: Final = re.compile(r"[^a-z0-9]+")
+_READ_OF_ALL: Final = frozenset(
+    {"domain", "tags", "archived", "campaign", "placement", "expiresat", "expirein", "validuntil"}
+)
 _TIMES: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%m/%d/%Y", "%b %d, %Y")
 
 
@@ -170,14 +189,37 @@ def record_from(row: Mapping[str, str], chosen: Format) -> dict[str, Any]:
     return record
 
 
+def reading_in_words(titles: Sequence[str], chosen: Format) -> str:
+    """Which columns give what, and which give nothing: somebody who imports must see a column that was not understood."""
+    if chosen.name == "waymark" or len(titles) < 2:
+        return "all of a Waymark export"
+    by_key = {column_key(title): title[:60] for title in titles}
+    groups = {
+        "code": (*chosen.code, *chosen.short_url),
+        "destination": chosen.destination,
+        "name": chosen.title_columns,
+        "created": chosen.created,
+    }
+    given = [
+        f"{what} from {by_key[key]!r}"
+        for what, keys in groups.items()
+        if (key := next((key for key in keys if key in by_key), None))
+    ]
+    known = {key for keys in groups.values() for key in keys} | _READ_OF_ALL
+    unread = [repr(title) for key, title in by_key.items() if key not in known]
+    if not by_key.keys() & set(groups["code"]):
+        given.append("new codes, as no column gives any")
+    return ", ".join(given) + (f"; not read: {', '.join(unread)}" if unread else "")
+
+
 def spelled(row: Mapping[str, str], chosen: Format) -> tuple[str, str]:
     """Domain ("" when none is named) and code, in the case it has there."""
     domain, code = row.get("domain", "").strip(), _first(row, chosen.code)
     if chosen.name == "yourls":
         code = code.strip("/")
-    if code:
+    if code and not (chosen.name == "csv" and "://" in code):
         return domain.lower(), code
-    address = _first(row, chosen.short_url)
+    address = code or _first(row, chosen.short_url)
     if not address:
         return domain.lower(), ""
     try:

@@ -198,7 +198,7 @@ def test_an_import_with_errors_is_previewed_run_and_its_errors_handed_back(
 
     expect(page.get_by_role("status")).to_contain_text("nothing is imported yet", timeout=30_000)
     expect(page.get_by_role("status")).to_contain_text("2 new, 0 there already, 1 in conflict, 2 invalid")
-    expect(page.get_by_text("read as shlink with the columns Short Code, Long URL")).to_be_visible()
+    expect(page.get_by_text("read as shlink: code from 'Short Code', destination from 'Long URL'")).to_be_visible()
     verdicts = page.locator("section[aria-labelledby=shown-title] tbody tr")
     expect(verdicts).to_have_count(5)
     for row, verdict in zip(("spring-1", "spring-2", "bad-1", "taken", "bad-2"), VERDICTS, strict=True):

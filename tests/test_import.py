@@ -15,7 +15,7 @@ from codes.destinations import DestinationPolicy
 from codes.import_rows import is_ours
 from codes.import_things import load_known
 from codes.import_writing import Import, Judged, take_chunk
-from codes.importers import FormatError, detected_format
+from codes.importers import FormatError, detected_format, reading_in_words
 from codes.importing import open_source, read_rows
 from codes.versions import list_versions
 from database.engine import Database
@@ -58,6 +58,32 @@ async def code_of(db: Database, text: str) -> Code:
 
 def verdicts(judged: list[Judged]) -> list[tuple[str, str]]:
     return [(entry.code, entry.verdict) for entry in judged]
+
+
+@pytest.mark.parametrize(
+    ("head", "reading"),
+    [
+        ("short,long url", "code from 'short', destination from 'long url'"),
+        ("Alias,Target", "code from 'Alias', destination from 'Target'"),
+        ("url,Short link,Tags", "code from 'Short link', destination from 'url'"),
+        (
+            "destination,colour,Owner",
+            "destination from 'destination', new codes, as no column gives any; not read: 'colour', 'Owner'",
+        ),
+    ],
+)
+def test_columns_are_found_by_what_people_call_them_and_those_not_read_are_named(head: str, reading: str) -> None:
+    titles = head.split(",")
+    chosen = detected_format(titles)
+    assert chosen.name in ("csv", "dub")
+    assert reading_in_words(titles, chosen) == reading
+
+
+@pytest.mark.anyio
+@both_databases
+async def test_a_plain_file_may_hold_codes_or_whole_short_links(db: Database, tmp_path: Path) -> None:
+    text = "short,long url\nSpring,https://example.com/a\nhttps://w.example/Summer,https://example.com/b\n"
+    assert verdicts(await take(db, tmp_path / "file", text)) == [("Spring", "new"), ("Summer", "new")]
 
 
 @pytest.mark.anyio

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from codes.errors import Conflict
+from codes.importers import BY_NAME, reading_in_words
 from dashboard.access import Editor, Owner, TheParts, Viewer
 from dashboard.api.bounds import Id
 from dashboard.exports import MapFormat, map_lines, record_lines
@@ -51,6 +52,7 @@ class ImportOut(BaseModel):
     name: str
     format: str
     columns: list[str]
+    reading: str  # which columns give what, in words
     domain: str | None
     dry_run: bool
     state: str
@@ -151,6 +153,7 @@ def import_out(task: Task) -> ImportOut:
         name=task.input["name"],
         format=task.input["format"],
         columns=task.input["columns"],
+        reading=reading_in_words(task.input["columns"], BY_NAME[task.input["format"]]),
         domain=task.input["domain"],
         dry_run=task.input["dry_run"],
         state=task.state,

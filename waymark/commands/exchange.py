@@ -102,12 +102,14 @@ def _preview(session: Session, found: dict[str, Any]) -> None:
     ]
     rows = [(row["line"], row["verdict"], row["code"], row["destination"], row["why"]) for row in found["rows"][:20]]
     session.out.table(found, columns, rows, empty="The file has no rows.")
+    session.out.note(f"Read as {found['format']}: {found['reading']}.")
     session.out.note(_counts(found))
 
 
 def _summary(session: Session, found: dict[str, Any], errors: Path | None) -> None:
     fields = {
         "dry run" if found["dry_run"] else "import": f"{found['id']}, {found['format']}, {found['total']:,} rows",
+        "read": found["reading"],
         "new": found["new"],
         "same": found["same"],
         "conflict": found["conflict"],
