@@ -9,10 +9,13 @@ import argparse
 import asyncio
 import gc
 import json
+import re
 import selectors
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -25,6 +28,7 @@ from bench.running import code_name
 MAX_OPEN: Final = 900  # select() takes no descriptor above 1023
 LAST_ANSWER_WITHIN_S: Final = 10.0
 LEAD_S: Final = 0.3
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 UNDER_WAY: Final = "under way"  # on the standard error, when it may be ended
 
 
@@ -73,20 +77,36 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._answer += data
         request = self._request
-        if request is None or not self._answer.endswith(b"\r\n\r\n"):  # a redirect has no body
+        if request is None or not _is_whole(self._answer):
             return
         done = self._load.now()
-        redirected, self._answer, self._request = self._answer.startswith(b"HTTP/1.1 302"), b"", None
-        self._load.on_answer(self, request, done if redirected else None)
+        expected, self._answer, self._request = self._answer.startswith(self._load.expected), b"", None
+        self._load.on_answer(self, request, done if expected else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         request, self._request = self._request, None
         self._load.on_lost(self, request)
 
 
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    if b"302" in head[:12]:  # a redirect has no body
+        return True
+    length = _LENGTH.search(head)
+    return length is not None and len(body) >= int(length[1])
+
+
 class OpenLoad:
-    def __init__(self, port: int, rate: float, seconds: float, codes: int, seed: int) -> None:
+    """Scans of the codes there are, or, with ``paths``, pages of these."""
+
+    def __init__(
+        self, port: int, rate: float, seconds: float, codes: int, seed: int, paths: Sequence[str] = ()
+    ) -> None:
         self.tally = Tally()
+        self.expected = b"HTTP/1.1 200" if paths else b"HTTP/1.1 302"
+        self._paths = paths
         self._port = port
         self._due = due_times(rate, seconds)
         self._random = Random(seed)
@@ -190,9 +210,9 @@ class OpenLoad:
     def _request(self, own: bool) -> bytes:
         random = self._random
         agent = with_build(random.choice(AGENTS).text, random.randrange(BUILDS))
-        code = code_name(random.randint(1, self._codes))
+        path = random.choice(self._paths) if self._paths else f"/{code_name(random.randint(1, self._codes))}"
         ending = "Connection: close\r\n\r\n" if own else "\r\n"
-        head = f"GET /{code} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: {agent}\r\nAccept: text/html\r\n"
+        head = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: {agent}\r\nAccept: text/html\r\n"
         return f"{head}Accept-Language: de-DE,de;q=0.9\r\nAccept-Encoding: gzip\r\n{ending}".encode()
 
 
@@ -202,8 +222,8 @@ async def run(port: int, rate: float, seconds: float, codes: int, seed: int = 1)
     return load.tally
 
 
-async def _run_until_told(port: int, rate: float, seconds: float, codes: int) -> OpenLoad:
-    load = OpenLoad(port, rate, seconds, codes, seed=1)
+async def _run_until_told(port: int, rate: float, seconds: float, codes: int, paths: Sequence[str]) -> OpenLoad:
+    load = OpenLoad(port, rate, seconds, codes, seed=1, paths=paths)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.stop)
     running = asyncio.create_task(load.run())
     await load.begun.wait()
@@ -221,11 +241,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.client")
     for name, kind in (("port", int), ("rate", float), ("seconds", float), ("codes", int)):
         parser.add_argument(name, type=kind)
+    parser.add_argument("--paths", type=Path, help="a file with a path a line, asked for instead of codes")
     asked = parser.parse_args()
+    paths = asked.paths.read_text().split() if asked.paths else ()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # a collection would make the client late
     with asyncio.Runner(loop_factory=precise_loop) as runner:
-        load = runner.run(_run_until_told(asked.port, asked.rate, asked.seconds, asked.codes))
+        load = runner.run(_run_until_told(asked.port, asked.rate, asked.seconds, asked.codes, paths))
     answer: dict[str, Any] = {name: getattr(load.tally, name) for name in ("due", "sent", "done", "own", "failed")}
     answer["started_at"] = load.started_at
     json.dump(answer, sys.stdout)

@@ -70,11 +70,12 @@ def measure(plan: Plan, folder: Path, say: Say) -> Outcome:
     return _outcome(plan, tally, asker.seconds, accounting, caught_up_s, already)
 
 
-def drive(installation: Installation, rate: int, seconds: int) -> dict[str, Any]:
-    """One run of the client, in a process of its own."""
+def drive(installation: Installation, rate: int, seconds: int, paths: Path | None = None) -> dict[str, Any]:
+    """One run of the client, in a process of its own. ``paths`` is a file of what it asks for instead of codes."""
     numbers = (installation.public_port, rate, seconds, installation.codes)
+    more = ["--paths", str(paths)] if paths else []
     done = subprocess.run(
-        [sys.executable, "-m", "bench.client", *map(str, numbers)],
+        [sys.executable, "-m", "bench.client", *map(str, numbers), *more],
         capture_output=True,
         cwd=ROOT,
         env=clean_environment(),

@@ -30,6 +30,7 @@ class Plan:
     backlog_scans: int = 1_800_000  # an hour of 500 a second, made as fast as the worker answers
     import_rows: int = 100_000
     bulk_counts: tuple[int, ...] = (1_000, 10_000)
+    jobs: int = 2_000  # whose pages are looked at
     worker_counts: tuple[int, ...] = (1, 2)
     hour: bool = False  # that hour at its own pace
     geo: Path | None = None  # a folder with place databases, as `waymark geo update` makes it
@@ -52,5 +53,6 @@ PLANS: Final[dict[Scale, Plan]] = {
         backlog_scans=200_000,
         import_rows=20_000,
         bulk_counts=(1_000,),
+        jobs=200,
     ),
 }

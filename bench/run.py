@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench import backlog, changes, cost, ingest, openloop, redirect, reports, start
+from bench import backlog, changes, cost, ingest, openloop, pages, redirect, reports, start
 from bench.machine import host_kind, interpreter_build, machine_table
 from bench.plan import PLANS, Plan, Say, Scale
 from bench.processes import BenchError
@@ -27,6 +27,7 @@ PARTS: Final[dict[str, Callable[[Plan, Path, Say], Outcome]]] = {
     "cost": cost.measure,
     "backlog": backlog.measure,
     "changes": changes.measure,
+    "pages": pages.measure,
 }
 RESULTS: Final = Path(__file__).parent / "results"
 NEEDED_BYTES: Final = 5_000_000_000  # of disk for a full run, at its fullest moment

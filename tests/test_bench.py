@@ -51,6 +51,7 @@ TINY = Plan(
     backlog_scans=3_000,
     import_rows=600,
     bulk_counts=(100,),
+    jobs=8,
     worker_counts=(2,),
 )
 
@@ -351,6 +352,8 @@ def test_every_part_runs(part: str, tmp_path: Path) -> None:
         assert text.count("exact, 0 lost") == 5  # two modes, two ways of connecting; no two alike
     if part == "openloop":
         assert "Answered 400, recorded 400: exact" in text
+    if part == "pages":
+        assert [row[-1] for row in outcome.tables[0].rows] == ["0", "0"]  # failed
     if part == "changes":
         [meanwhile] = [table for table in outcome.tables if table.title == "Scans meanwhile"]
         assert [row[-1] for row in meanwhile.rows] == ["0"] * 3  # failed, beside two imports and a bulk change
