@@ -8,12 +8,12 @@ from typing import Any
 
 import anyio
 import pytest
-import zxingcpp
 from PIL import Image
 from starlette.testclient import TestClient
 
 from dashboard.guard import HEADERS
 from tests.conftest import config_in, local_owner, running_app
+from tests.symbols import read_symbols
 from waymark.config import Config
 
 API = "/api/v1"
@@ -417,7 +417,7 @@ def test_a_symbol_is_an_image_that_runs_nothing(ops: TestClient, kind: str) -> N
 def test_a_symbol_leads_to_the_short_address(ops: TestClient) -> None:
     made = create(ops, slug="decoded")
     png = ops.get(f"{API}/codes/decoded/qr.png", params={"dark": "#123456", "error": "q", "module_px": 4}).content
-    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)))
+    [found] = read_symbols(Image.open(io.BytesIO(png)))
     assert found.text.lower() == made["short_url"].lower()
 
 

@@ -20,13 +20,13 @@ from typing import Any
 
 import pytest
 import typer
-import zxingcpp
 from PIL import Image
 
 from dashboard.accounts import Accounts
 from database.engine import Database, sqlite_url
 from tests.geo_samples import nested, write_database
 from tests.running import Running, free_port
+from tests.symbols import read_symbols
 from waymark import __version__
 from waymark.cli import app, explained, run
 from waymark.commands.geo import arrived_mb
@@ -548,7 +548,7 @@ def test_qr_codes(running: Running, typed: Shell) -> None:
         written = typed("code", "qr", "qr-code", *style, "--json", at=running).document
         assert (written["bytes"], written["format"]) == (path.stat().st_size, name[2:])
         assert path.read_bytes().startswith(start)
-    [found] = zxingcpp.read_barcodes(Image.open(running.folder / "a.png"))
+    [found] = read_symbols(Image.open(running.folder / "a.png"))
     assert found.text.lower() == url
     assert typed("code", "qr", "qr-code", at=running).out.startswith("<svg")
     assert typed("code", "qr", "qr-code", "--format", "png", "--json", at=running).document["encoding"] == "base64"

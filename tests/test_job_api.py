@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import zxingcpp
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -15,6 +14,7 @@ from dashboard.guard import HEADERS
 from jobs.register import DETAILS
 from tests.conftest import config_in, local_owner, running_app
 from tests.running import wait_for
+from tests.symbols import read_symbols
 from waymark.commands.job import PRIVATE
 from waymark.config import Config
 
@@ -193,7 +193,7 @@ def test_the_symbol_of_the_slip_holds_the_short_link(ops: TestClient, kind: str)
     answer = ops.get(f"{API}/jobs/R-8/qr.{kind}")
     assert answer.status_code == 200
     if kind == "png":
-        [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(answer.content)))
+        [found] = read_symbols(Image.open(io.BytesIO(answer.content)))
         assert found.text.lower() == made["short_url"].lower()
 
 

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 import httpx2
 import pypdfium2
 import pytest
-import zxingcpp
 
 from codes import escpos, zpl
 from tests.running import Running
+from tests.symbols import read_symbols
 
 CUSTOMER = "A. N. Other"
 
@@ -102,7 +102,7 @@ def test_a_slip_reads_as_the_job_s_link_and_names_no_customer(running: Running, 
         assert "Other" not in "".join(written.split())
     else:
         image = zpl.bitmap(made) if name == "slip.zpl" else escpos.bitmap(made)
-    [found] = zxingcpp.read_barcodes(image)
+    [found] = read_symbols(image)
     assert found.text.lower() == running.get("/jobs/R-1")["short_url"].lower()
 
 
@@ -111,7 +111,7 @@ def test_stickers_for_several_jobs(running: Running, tmp_path: Path) -> None:
     file = tmp_path / "stickers.pdf"
     running.cli("job", "stickers", "R-1", "R-2", "R-1", "--output", str(file))
     [page] = pypdfium2.PdfDocument(file.read_bytes())
-    assert len(zxingcpp.read_barcodes(page.render(scale=4).to_pil())) == 2
+    assert len(read_symbols(page.render(scale=4).to_pil())) == 2
     text = "".join(page.get_textpage().get_text_range().split())
     assert ("R-1" in text, "R-2" in text, "Other" in text) == (True, True, False)
     for body, status in (({"references": ["R-404"]}, 404), ({"references": ["R-1"], "stock": "nothing"}, 422)):

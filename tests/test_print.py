@@ -12,7 +12,6 @@ from typing import Any
 import httpx2
 import pypdfium2
 import pytest
-import zxingcpp
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -22,6 +21,7 @@ from dashboard.labels import AT_ONCE
 from dashboard.show import find_assets
 from tests.conftest import config_in, local_owner, running_app
 from tests.running import IPHONE, Running, wait_for
+from tests.symbols import read_symbols
 from tests.test_qr import printed
 from tests.test_symbols import picture
 
@@ -39,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def read(image: Image.Image) -> list[str]:
-    return [found.text for found in zxingcpp.read_barcodes(image.convert("L"))]
+    return [found.text for found in read_symbols(image.convert("L"))]
 
 
 def read_pages(path: Path) -> list[list[str]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pypdfium2
 import pytest
-import zxingcpp
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
@@ -26,6 +25,7 @@ from database.engine import Database
 from database.schema import audit
 from tests.conftest import AddCode, both_databases, config_in, local_owner, running_app
 from tests.running import IPHONE, Running
+from tests.symbols import read_symbols
 from tests.test_pages import Person
 from tests.test_symbols import picture
 from waymark.config import Config
@@ -137,7 +137,7 @@ def test_a_sheet_with_a_logo_over_the_api(client: TestClient) -> None:
 def codes_on(document: bytes) -> list[str]:
     with pypdfium2.PdfDocument(document) as pdf:
         image = pdf[0].render(scale=4).to_pil().convert("L")
-    return [found.text for found in zxingcpp.read_barcodes(image)]
+    return [found.text for found in read_symbols(image)]
 
 
 @pytest.mark.parametrize("error", ["m", "q", "h"])

@@ -21,6 +21,7 @@ from codes.sheet_pdf import calibration_pdf, sheets_pdf
 from codes.sheets import Label, Placed, SheetError, SheetOrder, make_sheets, placed_labels
 from codes.stocks import STOCKS, Stock, StockError, checked, get_stock
 from dashboard.labels import FONTS
+from tests.symbols import read_symbols
 
 INCH = 25.4
 MM = 72 / 25.4
@@ -47,7 +48,7 @@ def text_of(document: bytes, page: int = 0) -> str:
 
 
 def scanned(document: bytes, page: int = 0, scale: float = 4) -> list[zxingcpp.Barcode]:
-    return zxingcpp.read_barcodes(pages_of(document)[page].render(scale=scale).to_pil().convert("L"))
+    return read_symbols(pages_of(document)[page].render(scale=scale).to_pil().convert("L"))
 
 
 def without_checks(order: SheetOrder, wanted: list[Label]) -> tuple[bytes, list[Placed]]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pypdfium2
 import pytest
-import zxingcpp
 from PIL import Image, ImageDraw
 
 from codes import escpos, zpl
@@ -27,6 +26,7 @@ from jobs.slips import (
     stickers,
     strip_picture,
 )
+from tests.symbols import read_symbols
 from tests.test_messages import JOB
 
 FONTS = DEFAULT_BUILD_FOLDER / "fonts"
@@ -49,7 +49,7 @@ def printed(made: bytes, kind: SlipFormat) -> Image.Image:
 
 
 def texts_in(image: Image.Image) -> list[str]:
-    return sorted(found.text for found in zxingcpp.read_barcodes(image))
+    return sorted(found.text for found in read_symbols(image))
 
 
 @pytest.mark.parametrize("job", [JOB, LONG], ids=["short", "long"])

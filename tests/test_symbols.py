@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PngImagePlugin
@@ -21,6 +20,7 @@ from codes.advisor import AdviceError, smallest_safe_size
 from codes.logos import Logo, LogoError, covered_modules, read_logo
 from codes.qr import QrError, QrInputError, QrStyle, render, render_static, verify
 from codes.zpl import ZplError, bitmap, zpl
+from tests.symbols import read_symbols
 from tests.test_qr import GS, TEXT, URL, printed, scanned
 
 FORMATS_WITH_LOGO = ("svg", "png", "pdf", "eps")
@@ -229,7 +229,7 @@ def test_eps_with_logo_and_caption_decodes_through_ghostscript(tmp_path: Path, l
         check=True, timeout=60,
     )  # fmt: skip
     with Image.open(page) as image:
-        assert [found.text for found in zxingcpp.read_barcodes(image)] == [TEXT]
+        assert [found.text for found in read_symbols(image)] == [TEXT]
         assert is_green(image.convert("RGB").getpixel((image.width // 2 + 10, image.width // 2)))
         below = image.crop((0, image.width + 10, image.width, image.height)).convert("L")
         assert cast("tuple[int, int]", below.getextrema())[0] < 60
@@ -250,7 +250,7 @@ def test_zpl_prints_whole_dots(style: QrStyle, dots: int) -> None:
     image = printed(artefact)
     assert image.width // 8 == (modules * dots + 7) // 8
     assert image.height == modules * dots
-    assert [found.text for found in zxingcpp.read_barcodes(image.convert("L"))] == [TEXT]
+    assert [found.text for found in read_symbols(image.convert("L"))] == [TEXT]
 
 
 def test_zpl_is_ascii_and_touches_no_setting_of_the_printer() -> None:
