@@ -17,7 +17,16 @@ from codes.errors import Conflict, NotFound
 from codes.register import codes_by_id
 from codes.rules import Rule
 from codes.selection import CHUNK, MAX_CODES, BulkError, Selection, chosen_codes, count_left_out
-from codes.versions import Content, Version, add_versions, next_version, restoring, version_from, written_content
+from codes.versions import (
+    Content,
+    Version,
+    add_versions,
+    next_version,
+    restoring,
+    step_of,
+    version_from,
+    written_content,
+)
 from database.engine import Database
 from database.schema import tasks, versions
 
@@ -256,7 +265,7 @@ async def _undoing(
             if code.content != history[code_id, made].content:
                 skipped.append(code.code)
                 continue
-            origin = history[code_id, before].restores or before
+            origin = step_of(history[code_id, before])
             content = history[code_id, before].content
             added[code_id] = restoring(next_version(code.version + 1, content, "undo", who, reason, now), origin)
             shown[code_id] = f"{code.domain}/{code.code}"

@@ -9,14 +9,14 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from codes.alphabet import JOB_LENGTH, check_slug, fold, new_code
+from codes.alphabet import check_slug, fold, new_code
 from codes.destinations import DestinationPolicy, check_destination
 from codes.domains import get_domain, list_domains
 from codes.errors import Archived, Conflict, NotFound
 from codes.names import clean_tags, plain_text
-from codes.options import NO_OPTIONS, read_options
+from codes.options import read_options
 from codes.passwords import with_hashed_password
-from codes.register import JOB_DESTINATION, Code, codes_by_id, find_code, get_code, get_code_by_id
+from codes.register import Code, codes_by_id, find_code, get_code, get_code_by_id
 from codes.rules import read_rules
 from codes.versions import (
     Content,
@@ -25,6 +25,7 @@ from codes.versions import (
     next_version,
     origin_of,
     restoring,
+    step_of,
     version_values,
 )
 from database.changes import record_changes
@@ -37,18 +38,20 @@ __all__ = [
     "NewCode",
     "change_code",
     "checked_content",
+    "code_values",
     "codes_by_id",
     "create_code",
     "delete_demo_codes",
     "find_code",
     "get_code",
     "get_code_by_id",
-    "insert_job_code",
+    "insert_code",
+    "refuse_collision",
     "refuse_stale",
     "retarget",
-    "retire_job_code",
     "rollback",
     "undo",
+    "without_loops",
 ]
 
 GENERATE_ATTEMPTS: Final = 5
@@ -100,9 +103,9 @@ async def create_code(
             async with database.transaction() as connection:
                 content = await checked_content(connection, new.destination, new.rules, options, policy)
                 domain = await get_domain(connection, new.domain)
-                await _refuse_collision(connection, domain.id, domain.host, text)
-                values = _code_values(new, domain.id, text, who, at or datetime.now(UTC))
-                code_id = await _insert_code(connection, values, content, tags)
+                await refuse_collision(connection, domain.id, domain.host, text)
+                values = code_values(new, domain.id, text, who, at or datetime.now(UTC))
+                code_id = await insert_code(connection, values, content, tags)
                 await _write_audit(connection, who, "code.create", f"{domain.host}/{text}")
                 return await get_code_by_id(connection, code_id)
         except Archived:
@@ -183,10 +186,10 @@ async def undo(
         code = await get_code(connection, text, domain)
         refuse_stale(code, expected_version)
         history = {version.number: version for version in await list_versions(connection, code.id)}
-        base = origin_of(history, code.version)
+        base = step_of(history[code.version])
         if base == 1:
             raise Conflict(f"code {code.code} is already back at its first destination; there is nothing to undo.")
-        origin = origin_of(history, base - 1)
+        origin = step_of(history[base - 1])
         return await _add_version(connection, code, history[origin].content, "undo", who, reason, restores=origin)
 
 
@@ -225,30 +228,6 @@ async def delete_demo_codes(database: Database) -> int:
         return len(ids)
 
 
-async def insert_job_code(connection: AsyncConnection, reference: str, who: str, at: datetime) -> int:
-    """The code of a job, in the transaction that makes the job; its id. The code itself is the job's secret."""
-    domain = await get_domain(connection, None)
-    for _attempt in range(GENERATE_ATTEMPTS):
-        text = new_code(JOB_LENGTH)
-        try:
-            await _refuse_collision(connection, domain.id, domain.host, text)
-        except Conflict:
-            continue
-        values = _code_values(NewCode(JOB_DESTINATION, name=reference), domain.id, text, who, at)
-        content = Content(JOB_DESTINATION, (), NO_OPTIONS)
-        return await _insert_code(connection, values | {"kind": "job", "printed": True}, content, ())
-    raise Conflict("no free code was found in five tries; try again.")
-
-
-async def retire_job_code(connection: AsyncConnection, code_id: int, *, answering: bool) -> None:
-    """Of a job that is gone: nameless, and never used again. ``answering``: its link still says that it has expired."""
-    values: dict[str, Any] = {"name": "", "updated_at": datetime.now(UTC)}
-    if not answering:
-        values["archived_at"] = values["updated_at"]
-    await connection.execute(update(codes).where(codes.c.id == code_id).values(values))
-    await record_changes(connection, "code", [code_id])
-
-
 def refuse_stale(code: Code, expected_version: int | None) -> None:
     if expected_version is not None and expected_version != code.version:
         raise Conflict(
@@ -265,11 +244,11 @@ async def checked_content(
     connection: AsyncConnection, destination: str, rules: Any, options: Any, policy: DestinationPolicy
 ) -> Content:
     """Raises CodeError, DestinationError."""
-    policy = await _without_loops(connection, policy)
+    policy = await without_loops(connection, policy)
     return Content(check_destination(destination, policy), read_rules(rules, policy), read_options(options, policy))
 
 
-async def _without_loops(connection: AsyncConnection, policy: DestinationPolicy) -> DestinationPolicy:
+async def without_loops(connection: AsyncConnection, policy: DestinationPolicy) -> DestinationPolicy:
     """None through any of our short domains, those of old prints among them."""
     own = frozenset(domain.host for domain in await list_domains(connection))
     return replace(policy, own_hosts=policy.own_hosts | own)
@@ -279,7 +258,7 @@ async def _changed_content(
     connection: AsyncConnection, code: Code, change: CodeChange, policy: DestinationPolicy
 ) -> Content:
     """Only what is given is checked: what was allowed once stays."""
-    policy = await _without_loops(connection, policy)
+    policy = await without_loops(connection, policy)
     return Content(
         code.destination if change.destination is None else check_destination(change.destination, policy),
         code.rules if change.rules is None else read_rules(change.rules, policy),
@@ -287,7 +266,7 @@ async def _changed_content(
     )
 
 
-async def _refuse_collision(connection: AsyncConnection, domain_id: int, host: str, text: str) -> None:
+async def refuse_collision(connection: AsyncConnection, domain_id: int, host: str, text: str) -> None:
     # Legacy codes are compared folded too: a new code may not differ from an imported one only in case.
     clash = select(codes.c.code).where(codes.c.domain_id == domain_id, codes.c.folded == fold(text)).limit(1)
     taken = (await connection.execute(clash)).scalar()
@@ -296,7 +275,7 @@ async def _refuse_collision(connection: AsyncConnection, domain_id: int, host: s
         raise Conflict(f"the code {taken!r} already exists on {host}{alike}. Choose another slug.")
 
 
-def _code_values(new: NewCode, domain_id: int, text: str, who: str, at: datetime) -> dict[str, Any]:
+def code_values(new: NewCode, domain_id: int, text: str, who: str, at: datetime) -> dict[str, Any]:
     return {
         "domain_id": domain_id,
         "code": text,
@@ -315,7 +294,7 @@ def _code_values(new: NewCode, domain_id: int, text: str, who: str, at: datetime
     }
 
 
-async def _insert_code(
+async def insert_code(
     connection: AsyncConnection, values: dict[str, Any], content: Content, tags: tuple[str, ...]
 ) -> int:
     code_id = int((await connection.execute(insert(codes).values(values).returning(codes.c.id))).scalar_one())

@@ -136,7 +136,7 @@ def condition_in_words(condition: Condition) -> str:
     match condition:
         case TimeOfDay(zone, start, until, days):
             on = "every day" if len(days) == len(DAYS) else " ".join(DAYS[day].capitalize() for day in sorted(days))
-            return f"time {_clock(start)}-{_clock(until)}, {on}, in {zone}"
+            return f"time {_clock(start)}-{_clock(until or 24 * 60)}, {on}, in {zone}"
         case Dates(zone, _, _, (start_text, until_text)):
             span = " ".join(f"{word} {text}" for word, text in (("from", start_text), ("until", until_text)) if text)
             return f"date {span}, in {zone}"
@@ -154,7 +154,7 @@ def condition_in_words(condition: Condition) -> str:
         case Query(key, values):
             return f"the link has ?{key}=" + " or ".join(values) if values else f"the link has ?{key}"
         case AnyOf(conditions):
-            return "any of: " + "; ".join(condition_in_words(member) for member in conditions)
+            return f"any of ({'; '.join(condition_in_words(member) for member in conditions)})"
         case Not(inner):
             return f"not ({condition_in_words(inner)})"
 

@@ -117,6 +117,14 @@ def origin_of(history: Mapping[int, Version], number: int) -> int:
     return number if restores is None else restores
 
 
+def step_of(version: Version) -> int:
+    """Where an undo of this version begins: undos count as the version they brought back, so that the next goes further.
+
+    A rollback, an end of a planned change and a fallback are steps of their own: what was there before them comes back.
+    """
+    return version.number if version.restores is None or version.action != "undo" else version.restores
+
+
 def next_version(
     number: int, content: Content, action: str, who: str, reason: str, at: datetime | None = None
 ) -> Version:

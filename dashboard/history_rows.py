@@ -49,6 +49,7 @@ class VersionView:
     action: str = ""
     restores: int | None = None
     changes: tuple[DifferenceView, ...] = ()
+    undoable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,14 @@ def version_view(version: Mapping[str, Any], current: int, zone: ZoneInfo, now: 
         action=ACTIONS.get(version.get("action") or "", ""),
         restores=version.get("restores"),
         changes=difference_views(version.get("changes") or ()),
+        undoable=version["version"] > 1 and not (version.get("action") == "undo" and version.get("restores") == 1),
     )
 
 
 def difference_views(changes: Sequence[Mapping[str, Any]]) -> tuple[DifferenceView, ...]:
     return tuple(
-        DifferenceView(change["what"].capitalize(), change["before"] or "", change["after"] or "") for change in changes
+        DifferenceView(change["what"][:1].upper() + change["what"][1:], change["before"] or "", change["after"] or "")
+        for change in changes
     )
 
 

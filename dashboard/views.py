@@ -423,7 +423,10 @@ def codes_page(
 
 def with_parts(reports: Mapping[str, Any], versions: Sequence[VersionView]) -> Mapping[str, Any]:
     """The same reports, with what each version changed in the changes of the timeseries."""
-    parts = {version.number: [change.what.lower() for change in version.changes] for version in versions}
+    parts = {
+        version.number: [change.what[:1].lower() + change.what[1:] for change in version.changes]
+        for version in versions
+    }
     series = reports["timeseries"]
     changes = [{**change, "parts": parts.get(change["version"])} for change in series["changes"]]
     return {**reports, "timeseries": {**series, "changes": changes}}

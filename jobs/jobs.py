@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from codes.codes import insert_job_code, retire_job_code
+from codes.job_codes import insert_job_code, retire_job_code
 from database.audit import write_audit
 from database.changes import record_changes
 from database.engine import Database

@@ -141,6 +141,8 @@ ROUTES: list[tuple[str, str, str, int | None, Any]] = [
     ("GET", "/jobs/{reference}/photo", "editor", 404, None),
     ("DELETE", "/jobs/{reference}/photo", "editor", 404, None),
     ("GET", "/jobs/{reference}/qr.{kind}", "editor", 404, None),
+    ("GET", "/jobs/{reference}/rules", "editor", 404, None),
+    ("PUT", "/jobs/{reference}/rules", "editor", 404, {"rules": []}),
     ("GET", "/jobs/{reference}/messages", "editor", 404, None),
     ("GET", "/jobs/{reference}/slip.{kind}", "editor", 422, None),  # svg is none
     ("POST", "/jobs/stickers", "editor", 404, {"references": ["R-404"]}),

@@ -20,6 +20,7 @@ from codes.codes import (
     find_code,
     get_code,
     retarget,
+    rollback,
     undo,
 )
 from codes.destinations import DestinationError, DestinationPolicy
@@ -393,6 +394,16 @@ async def test_undo_after_a_retarget_after_an_undo_returns_to_what_was_shown_bef
     await undo(db, "spring", who="ops")
     await go(db, "spring", C)
     assert (await undo(db, "spring", who="ops")).destination == A
+    with pytest.raises(Conflict):
+        await undo(db, "spring", who="ops")
+
+
+async def test_undo_of_a_rollback_brings_back_what_was_there_before_it(db: Database, add_code: AddCode) -> None:
+    await add_code(A, slug="spring")
+    await go(db, "spring", B)
+    await go(db, "spring", C)
+    await rollback(db, "spring", 1, who="ops")
+    assert [(await undo(db, "spring", who="ops")).destination for _ in range(3)] == [C, B, A]
     with pytest.raises(Conflict):
         await undo(db, "spring", who="ops")
 

@@ -1,14 +1,16 @@
 """Jobs from the command line and through the real processes: the first one, files, tokens that never show, erasing."""
 
 import gzip
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,37 @@ def test_a_watched_file_is_sent_as_it_changes_and_after_an_outage(tmp_path: Path
         finally:
             watching.send_signal(signal.SIGINT)
             assert watching.wait(20) == 130, said.read_text()
+
+
+def test_a_slip_leads_elsewhere_by_how_its_job_stands(running: Running, tmp_path: Path) -> None:
+    token = running.cli_json("job", "add", "S-1")["token"]
+    page = f"/j/{token.lower()}"
+    rules = [
+        {"name": "Ready", "when": [{"job": ["ready"]}], "to": "https://example.com/pick-up"},
+        {"name": "Done", "when": [{"job": ["done"]}], "to": "https://example.com/review"},
+    ]
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    shown = running.cli("job", "rules", "S-1", "--file", str(tmp_path / "rules.json"))
+    assert "job is done" in shown
+    assert "the job's page" in shown
+    assert [rule["name"] for rule in running.cli_json("job", "rules", "S-1")] == ["Ready", "Done"]
+
+    def leads_to() -> str:
+        return running.scan(f"/{token}", "HEAD", User_Agent=IPHONE).headers["Location"]
+
+    assert leads_to() == page
+    running.cli("job", "move", "S-1", "ready")
+    wait_for(lambda: leads_to() == "https://example.com/pick-up", "the pick-up page")
+    running.cli("job", "deliver", "S-1")
+    wait_for(lambda: leads_to() == "https://example.com/review", "the review page")
+    running.cli("job", "rules", "S-1", "--clear")
+    wait_for(lambda: leads_to() == page, "its own page again")
+    refused = ask(running, "PUT", "/api/v1/jobs/S-1/rules", {"rules": [{"when": [], "to": "javascript:alert(1)"}]})
+    assert refused.status_code == 422
+    with closing(sqlite3.connect(f"file:{running.data / 'waymark.db'}?mode=ro", uri=True)) as database:
+        subjects = " ".join(row[0] for row in database.execute("SELECT subject FROM audit"))
+    assert "job S-1" in subjects
+    assert token not in subjects
 
 
 def test_shops_and_kinds_from_the_command_line(running: Running, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ CONDITIONS: list[tuple[dict[str, Any], str]] = [
         {"time": {"from": "18:00", "until": "02:00", "days": ["fri", "sat"], "zone": "Europe/Berlin"}},
         "time 18:00-02:00, Fri Sat, in Europe/Berlin",
     ),
-    ({"time": {"from": "00:00", "until": "00:00", "zone": "UTC"}}, "time 00:00-00:00, every day, in UTC"),
+    ({"time": {"from": "00:00", "until": "00:00", "zone": "UTC"}}, "time 00:00-24:00, every day, in UTC"),
     (
         {"dates": {"from": "2026-12-01", "until": "2026-12-24", "zone": "Asia/Kolkata"}},
         "date from 2026-12-01 until 2026-12-24, in Asia/Kolkata",
@@ -57,7 +57,7 @@ CONDITIONS: list[tuple[dict[str, Any], str]] = [
     ({"scans": {"from": 5, "below": 10}}, "the code has 5 to 9 scans"),
     ({"query": {"key": "table", "values": ["7", "8"]}}, "the link has ?table=7 or 8"),
     ({"query": {"key": "table"}}, "the link has ?table"),
-    ({"any": [{"country": ["AE"]}, {"language": ["ar"]}]}, "any of: country is AE; language is ar"),
+    ({"any": [{"country": ["AE"]}, {"language": ["ar"]}]}, "any of (country is AE; language is ar)"),
     ({"not": {"device": ["desktop"]}}, "not (device is desktop)"),
 ]
 

@@ -468,6 +468,8 @@ def test_the_simulator_looks_back_in_time_and_through_versions(waymark: Running)
         "why": "time 18:00-23:00, every day, in Asia/Dubai does not hold: it is Fri 2026-11-20 17:10 there",
     }
     assert "no version 9" in waymark_error(waymark, *words, "--version", "9")
+    assert f"-> {to('d')}  (version 1, " in waymark.cli(*words, "--at", "2026-11-20T20:10", "--version", "1")
+    assert waymark.cli("code", "simulate", "past", "--country", "Germany", code=2) == ""
 
 
 def waymark_error(waymark: Running, *words: str) -> str:

@@ -233,7 +233,17 @@ def test_an_imagined_scan_is_explained(editor: Person, installation: Config, bro
     late = editor.get("/codes/tried/simulate", params={**asked, "at": "2026-11-20T20:10"})
     assert "https://d.example/" in late.text
     assert editor.get("/codes/tried/simulate").status_code == 200
-    for wrong in ({"version": "9"}, {"at": "yesterday"}, {"zone": "Mars/Base"}, {"version": "old"}, {"scans": "many"}):
+    job = editor.get("/codes/tried/simulate", params={**asked, "job": "ready"})
+    assert '<option value="ready" selected>' in job.text
+    for wrong in (
+        {"version": "9"},
+        {"country": "Germany"},
+        {"job": "finished"},
+        {"at": "yesterday"},
+        {"zone": "Mars/Base"},
+        {"version": "old"},
+        {"scans": "many"},
+    ):
         assert editor.get("/codes/tried/simulate", params={**asked, **wrong}).status_code == 422
     assert browser.get("/api/v1/scans", headers=local_owner(installation)).json()["scans"] == []
 

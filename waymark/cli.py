@@ -24,6 +24,7 @@ from waymark.commands import (
     job,
     job_files,
     job_messages,
+    job_rules,
     job_sync,
     kind,
     owner,
@@ -75,6 +76,7 @@ command(job.app, "photo")(job_files.photo)
 command(job.app, "qr")(job_files.qr)
 command(job.app, "export")(job_files.export)
 command(job.app, "sync")(job_sync.sync)
+command(job.app, "rules")(job_rules.rules)
 command(job.app, "message")(job_messages.message)
 command(job.app, "slip")(job_messages.slip)
 command(job.app, "stickers")(job_messages.stickers)

@@ -15,6 +15,7 @@ from dashboard.api import (
     history,
     job_batches,
     job_history,
+    job_rules,
     jobs,
     kinds,
     live,
@@ -51,6 +52,7 @@ for module in (
     checks,
     job_batches,  # before jobs and reports, whose addresses hold any name
     job_history,
+    job_rules,
     jobs,
     messages,
     slips,

@@ -132,6 +132,8 @@ def _imagined(asked: ImaginedIn, scans: int) -> Imagined:
         value = getattr(asked, fact)
         if value is not None and (value.strip() or fact == "app"):
             known[fact] = value.strip().lower()
+            if known[fact]:
+                read_condition({fact: known[fact]}, "the scan")  # raises for what no scan can be
     if "app" not in known and ("device" in known or "os" in known):
         known["app"] = ""  # somebody who says "an iPhone" means its camera and browser
     pairs = parse_qsl(asked.query.removeprefix("?"), keep_blank_values=True)

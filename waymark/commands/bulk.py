@@ -119,16 +119,20 @@ def _about_archived(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _summary(found: dict[str, Any]) -> str:
-    unchanged = f", {found['unchanged']:,} say it already" if found["unchanged"] else ""
+    unchanged = f", {found['unchanged']:,} stay as they are" if found["unchanged"] else ""
     if found["problems"]:
-        return f"{len(found['problems']):,} codes have problems: nothing can be changed until they are put right."
+        told = (
+            "1 code has a problem" if len(found["problems"]) == 1 else f"{len(found['problems']):,} codes have problems"
+        )
+        return f"{told}: nothing can be changed until that is put right."
+    codes = "1 code" if found["changed"] == 1 else f"{found['changed']:,} codes"
     if not found["dry_run"]:
         undo = f" Back again: `waymark code bulk undo {found['id']}`" if found["id"] else ""
-        return f"{found['changed']:,} codes changed{unchanged}.{undo}"
+        return f"{codes} changed{unchanged}.{undo}"
     if not found["changed"]:
-        return f"Nothing would change{unchanged}."
+        return f"Nothing would change{unchanged}." if unchanged or found["left_out"] else "No code was chosen."
     return (
-        f"{found['changed']:,} codes would change{unchanged}. Nothing is changed yet: add --yes to do it, and --expect "
+        f"{codes} would change{unchanged}. Nothing is changed yet: add --yes to do it, and --expect "
         f"{found['digest']} to do exactly this."
     )
 

@@ -66,9 +66,10 @@ def list_codes(
         Column("Version", right=True),
         Column("Changed"),
     ]
+    several = len({entry["domain"] for entry in page["codes"]}) > 1
     rows = [
         (
-            entry["code"],
+            entry["short_url"] if several else entry["code"],
             entry["name"],
             entry["destination"],
             entry["tags"],

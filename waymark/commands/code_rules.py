@@ -29,13 +29,22 @@ def rules(
 ) -> None:
     """Show the rules of CODE in their order, or put others in their place."""
     path, parameters = address(code, domain)
+    body = asked_rules(file, reason, clear=clear)
+    client = session.client
+    found = client.get(path, parameters) if body is None else client.send("PATCH", path, body, parameters)
+    show_rules(session, found, found["destination"])
+
+
+def asked_rules(file: Path | None, reason: str, *, clear: bool) -> dict[str, Any] | None:
+    """What to send; None when rules are only to be shown."""
     if file is not None and clear:
         raise CommandError("--file puts rules there and --clear takes them away; give one of them.", ExitCode.USAGE)
     if file is None and not clear:
-        found = session.client.get(path, parameters)
-    else:
-        body = {"rules": [] if file is None else _rules_in(file), "reason": reason}
-        found = session.client.send("PATCH", path, body, parameters)
+        return None
+    return {"rules": [] if file is None else _rules_in(file), "reason": reason}
+
+
+def show_rules(session: Session, found: dict[str, Any], otherwise: str) -> None:
     if session.out.as_json:
         session.out.document(found["rules"])
         return
@@ -43,7 +52,7 @@ def rules(
         (number, rule["name"], when_in_words(rule), ways_in_words(rule))
         for number, rule in enumerate(found["rules"], 1)
     ]
-    rows.append(("", "", "else", found["destination"]))
+    rows.append(("", "", "else", otherwise))
     columns = [Column("No.", right=True), Column("Rule"), Column("When", narrow="fold"), Column("To", narrow="fold")]
     session.out.table(found, columns, rows, empty="It has no rules.")
 
@@ -90,6 +99,8 @@ def options(
     path, parameters = address(code, domain)
     if pause and resume:
         raise CommandError("--pause begins a pause and --resume ends it; give one of them.", ExitCode.USAGE)
+    if message and resume:
+        raise CommandError("--message is what a pause says, and --resume ends it; give one of them.", ExitCode.USAGE)
     utm = dict(zip(UTM, (utm_source, utm_medium, utm_campaign, utm_term, utm_content), strict=True))
     changes: dict[str, Any] = {
         "paused": (message or True) if pause or message else False if resume else None,
@@ -105,6 +116,8 @@ def options(
     changes = {name: value for name, value in changes.items() if value is not None}
     fields = {name: value for name, value in utm.items() if value is not None}
     found = session.client.get(path, parameters)
+    if message and not pause and "paused" not in found["options"]:
+        raise CommandError("the code is not paused; --pause --message TEXT pauses it.", ExitCode.USAGE)
     if changes or fields or clear:
         wanted = {} if clear else dict(found["options"])
         wanted |= changes
@@ -171,7 +184,7 @@ def simulate(
     session.out.table(found, columns, rows, empty="Nothing was looked at.")
     if not session.out.as_json:
         place = found["destination"] or f"the page for {found['page']}"
-        session.out.note(f"-> {place}  (version {found['version']}, {when(found['at'])})")
+        session.out.text(None, f"-> {place}  (version {found['version']}, {when(found['at'])})")
 
 
 def when_in_words(rule: dict[str, Any]) -> str:
@@ -191,9 +204,10 @@ def _rules_in(file: Path) -> Any:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
         return json.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{file} cannot be read: {error}.") from None
+        raise CommandError(f"{file} cannot be read: {error}.", ExitCode.USAGE) from None
     except ValueError as error:
-        raise CommandError(f"{file} is no JSON: {error}. `waymark code rules CODE --json` shows the form.") from None
+        told = f"{file} is no JSON: {error}. `waymark code rules CODE --json` shows the form."
+        raise CommandError(told, ExitCode.USAGE) from None
 
 
 def _typed(text: str | None) -> str | None:
