@@ -3,6 +3,7 @@
 Bounded; whoever follows the change feed says what is no longer true.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
@@ -10,22 +11,33 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.changes import Change
-from jobs.status_sources import JobSource, Source, find_source
+from jobs.status_sources import JobSource, Source, Surroundings, find_sources
 
 MAX_JOBS: Final = 4_000
+MAX_TOGETHER: Final = 100  # read at a time: other requests come between
 
 Question = Callable[[AsyncConnection], Awaitable[Any]]
 Read = Callable[[object, str, Question], Awaitable[Any]]
 
 
+class _Batch:
+    """Codes that are read together: all that are asked for while another batch is being read."""
+
+    def __init__(self) -> None:
+        self.code_ids: set[int] = set()
+        self.reading: asyncio.Task[dict[int, Source]] | None = None
+
+
 class JobMemory:
-    """Single-threaded. ``read`` asks the database for a key and a network, or raises Unavailable."""
+    """Single-threaded. ``read`` asks the database for a key and a network, one thing at a time, or raises Unavailable."""
 
     def __init__(self, read: Read) -> None:
         self.changes = 0  # rises whenever something remembered may be wrong now
         self._read = read
         self._by_code: OrderedDict[int, Source] = OrderedDict()
         self._codes: dict[int, int] = {}  # by job
+        self._around = Surroundings()
+        self._open: _Batch | None = None
 
     def __len__(self) -> int:
         return len(self._by_code)
@@ -33,23 +45,39 @@ class JobMemory:
     def held(self, code_id: int) -> Source | None:
         return self._by_code.get(code_id)
 
-    async def find(self, code_id: int, network: str = "") -> Source | None:
+    async def find(self, code_id: int) -> Source | None:
         """None: no job has this code. Raises Unavailable when it is not here and the database does not answer."""
         held = self._by_code.get(code_id)
         if held is not None:
             self._by_code.move_to_end(code_id)
             return held
-        changes = self.changes
-        # What changes meanwhile may be missing in what is read: nobody who asks later shares it, and it is not kept.
-        key = ("job", code_id, changes)
-        found: Source | None = await self._read(key, network, lambda connection: find_source(connection, code_id))
-        if found is not None and changes == self.changes:
-            self._keep(code_id, found)
-        return found
+        batch = self._open
+        if batch is None or len(batch.code_ids) >= MAX_TOGETHER:
+            batch = self._open = _Batch()
+            batch.reading = asyncio.create_task(self._read_together(batch))
+            batch.reading.add_done_callback(_take_note)
+        assert batch.reading is not None
+        batch.code_ids.add(code_id)
+        return (await asyncio.shield(batch.reading)).get(code_id)
 
-    async def ask(self, key: object, network: str, question: Question) -> Any:
-        """What is too large to remember. Raises Unavailable."""
-        return await self._read(key, network, question)
+    async def _read_together(self, batch: _Batch) -> dict[int, Source]:
+        async def question(connection: AsyncConnection) -> dict[int, Source]:
+            # What changes from here on may be missing in what is read: nobody who asks later shares it, and it is not kept.
+            if self._open is batch:
+                self._open = None
+            changes = self.changes
+            found = await find_sources(connection, batch.code_ids, self._around)
+            if changes == self.changes:
+                for code_id, source in found.items():
+                    self._keep(code_id, source)
+            return found
+
+        try:
+            found: dict[int, Source] = await self._read(batch, "", question)
+        finally:
+            if self._open is batch:  # its turn never came
+                self._open = None
+        return found
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Of the change feed. A shop or a workflow is on many pages, and changes seldom."""
@@ -65,6 +93,7 @@ class JobMemory:
         self.changes += 1
         self._by_code.clear()
         self._codes.clear()
+        self._around = Surroundings()
 
     def _keep(self, code_id: int, found: Source) -> None:
         self._by_code[code_id] = found
@@ -76,3 +105,9 @@ class JobMemory:
     def _forget(self, gone: Source | None) -> None:
         if isinstance(gone, JobSource):
             self._codes.pop(gone.job_id, None)
+
+
+def _take_note(reading: asyncio.Task[dict[int, Source]]) -> None:
+    """Of what went wrong: whoever asked may have gone."""
+    if not reading.cancelled():
+        reading.exception()

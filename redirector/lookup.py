@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from database.changes import changes_after, last_seq
 from database.engine import Database, DatabaseError, identity_of, sqlite_file
 from database.schema import campaigns, codes, domains, versions
 from jobs.status_sources import PAGES
-from redirector.job_memory import JobMemory
+from redirector.job_memory import JobMemory, Question
 from redirector.misses import MissLimit, Pace, SharedReads, TooManyMisses
 from redirector.routes import DomainName, Route, RouteTable
 from redirector.snapshot import SnapshotError, read_snapshot
@@ -47,7 +47,7 @@ class Lookup:
         self.table = RouteTable()
         self.database_ok = False
         self.watched: Watched | None = None
-        self.jobs = JobMemory(self._ask)
+        self.jobs = JobMemory(partial(self._ask, SharedReads(1)))  # while one reads, the others gather for the next
         self.can_answer = asyncio.Event()  # set once a known code can be found, in memory or in the database
         self._url = url
         self._snapshot = snapshot
@@ -56,7 +56,7 @@ class Lookup:
         self._database: Database | None = None
         self._for_misses: Database | None = None  # a flood of them never holds up the follower
         self._reads: SharedReads[Route | None] = SharedReads()
-        self._job_reads: SharedReads[Any] = SharedReads()  # turns of their own: they are of codes that exist
+        self._part_reads: SharedReads[Any] = SharedReads()  # turns of their own: they are of codes that exist
         self._file: tuple[Path, tuple[int, int] | None] | None = None  # SQLite's, and which one it is
         self._other_file_since: float | None = None
         self._must_reload = False
@@ -100,6 +100,10 @@ class Lookup:
         """Where unknown codes of this Host header's domain are sent; None for our own page."""
         domain = self.table.domain_for(host)
         return domain.not_found_url if domain else None
+
+    async def ask(self, key: object, network: str, question: Question) -> Any:
+        """What is too large to remember. Raises Unavailable."""
+        return await self._ask(self._part_reads, key, network, question)
 
     async def run(self) -> None:
         """Until cancelled: connect, load, follow; on any database trouble serve from memory and try again."""
@@ -257,7 +261,7 @@ class Lookup:
                 return None
             raise Unavailable from None
 
-    async def _ask(self, key: object, network: str, question: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
+    async def _ask(self, reads: SharedReads[Any], key: object, network: str, question: Question) -> Any:
         """By the connections of misses, one reading of a ``key`` at a time. Raises Unavailable."""
         database = self._for_misses
         if database is None:
@@ -268,7 +272,7 @@ class Lookup:
                 return await question(connection)
 
         try:
-            return await self._job_reads.read(key, network, work)
+            return await reads.read(key, network, work)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise Unavailable from error
 

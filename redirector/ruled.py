@@ -31,7 +31,7 @@ HASHES_AT_ONCE: Final = 2  # each takes 19 MB and a core for some 20 ms
 MAX_WAITING: Final = 50
 _COOKIE_VALUE: Final = re.compile(r"[0-9a-f]{16}")
 
-FindJobState = Callable[[Route, str], Awaitable[str | None]]
+FindJobState = Callable[[Route], Awaitable[str | None]]
 
 
 class PasswordLimit:
@@ -76,7 +76,7 @@ class Ruled:
         self.readers = readers
         self._recorder = recorder
         self._watched = watched
-        self._find_job_state = find_job_state  # for a route, and the network that asks
+        self._find_job_state = find_job_state
         self._secure = secure  # whether people reach us over https
         self._limit = PasswordLimit()
         self._hashing = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="password")
@@ -132,7 +132,7 @@ class Ruled:
 
     async def _scan(self, request: Request[Any], route: Route, needs: Needs, client: Client) -> _Scan:
         headers = request.headers
-        job_state = await self._find_job_state(route, client.cut) if needs.job else None
+        job_state = await self._find_job_state(route) if needs.job else None
         gpc = headers.get("sec-gpc", "").strip() == "1"
         said = Said(
             headers.get("user-agent", ""),

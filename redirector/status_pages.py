@@ -60,15 +60,15 @@ class StatusPages:
         found = await self._lookup.find_first(host, typed_candidates(token) or NEVER_A_CODE, network)
         if found is None or not found[1].is_job:
             return None
-        source = await self._jobs.find(found[1].code_id, network)
+        source = await self._jobs.find(found[1].code_id)
         if isinstance(source, JobSource) and source.shop.tracking == "frozen" and status_page(source, _now()) is None:
             return None
         return source
 
-    async def find_state(self, route: Route, network: str) -> str | None:
+    async def find_state(self, route: Route) -> str | None:
         """For rules on a job's own code. None: it is none, or nobody can say now."""
         try:
-            source = await self._jobs.find(route.code_id, network) if route.is_job else None
+            source = await self._jobs.find(route.code_id) if route.is_job else None
         except Unavailable:
             return None
         return state_for_rules(source, _now()) if isinstance(source, JobSource) else None
@@ -102,10 +102,10 @@ class StatusPages:
             return Response(body, headers=PART_HEADERS, media_type="text/calendar")
         if name == "photo.jpg" and page.has_photo:
             question = partial(find_photo, job_id=source.job_id)
-            found, kind = await self._jobs.ask(("photo", source.job_id), network, question), "image/jpeg"
+            found, kind = await self._lookup.ask(("photo", source.job_id), network, question), "image/jpeg"
         elif name == "logo.png" and source.shop.has_logo:
             question = partial(find_shop_logo, shop_id=source.shop.id)
-            found, kind = await self._jobs.ask(("logo", source.shop.id), network, question), "image/png"
+            found, kind = await self._lookup.ask(("logo", source.shop.id), network, question), "image/png"
         else:
             return None
         return Response(found, headers=PART_HEADERS, media_type=kind) if found else None

@@ -13,7 +13,8 @@ from database.engine import Database
 from jobs.job_fields import JobFields, Occasion
 from jobs.jobs import expire_jobs, move_job, put_job
 from jobs.register import Job
-from jobs.status_sources import ExpiredSource, JobSource, find_source
+from jobs.shops import ShopFields, get_shop, update_shop
+from jobs.status_sources import ExpiredSource, JobSource, find_sources
 from redirector import job_memory
 from redirector.job_memory import JobMemory, Question
 from tests.conftest import both_databases
@@ -28,6 +29,7 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.keys: list[Any] = []
+        self.answered = 0
         self.go_on = asyncio.Event()
         self.go_on.set()
 
@@ -35,6 +37,7 @@ class Reader:
         self.keys.append(key)
         async with self.database.reading() as connection:
             found = await question(connection)
+        self.answered += 1
         await self.go_on.wait()
         return found
 
@@ -56,7 +59,7 @@ def code_of(job: Job) -> int:
 
 
 async def source_of(connection: AsyncConnection, job: Job) -> JobSource:
-    found = await find_source(connection, code_of(job))
+    found = (await find_sources(connection, [code_of(job)]))[code_of(job)]
     assert isinstance(found, JobSource)
     return found
 
@@ -67,7 +70,7 @@ async def test_a_page_is_made_of_what_is_public(house: Database) -> None:
     moved = await move_job(house, "R-1", "advance", ON)
     async with house.reading() as connection:
         found = await source_of(connection, job)
-        assert await find_source(connection, code_of(job) + 1) is None
+        assert await find_sources(connection, [code_of(job) + 1]) == {}
     assert job.token
     assert (found.job_id, found.token, found.url) == (
         job.id,
@@ -86,7 +89,7 @@ async def test_of_an_expired_job_only_the_shop_is_left(house: Database) -> None:
     job = await put(house, "R-2")
     await expire_jobs(house, [job.id], at=datetime.now(UTC))
     async with house.reading() as connection:
-        found = await find_source(connection, code_of(job))
+        found = (await find_sources(connection, [code_of(job)]))[code_of(job)]
     assert isinstance(found, ExpiredSource)
     assert found.shop.id == job.shop_id
 
@@ -114,13 +117,47 @@ async def test_a_job_is_read_once_until_the_feed_says_that_it_changed(house: Dat
     assert len(memory) == 0
 
 
+async def test_jobs_that_are_asked_for_while_others_are_read_are_read_together(house: Database) -> None:
+    jobs = [await put(house, f"R-{number}", item=f"Clock {number}") for number in range(5)]
+    await expire_jobs(house, [jobs[4].id], at=datetime.now(UTC))
+    reader = Reader(house)
+    memory = JobMemory(reader)
+    reader.go_on.clear()
+    first = asyncio.create_task(memory.find(code_of(jobs[0])))
+    while not reader.answered:
+        await asyncio.sleep(0.01)
+    others = [asyncio.create_task(memory.find(code_of(job))) for job in (*jobs[1:], jobs[1])]
+    unknown = asyncio.create_task(memory.find(999))
+    reader.go_on.set()
+    items = [found.item for found in await asyncio.gather(first, *others) if isinstance(found, JobSource)]
+    assert items == ["Clock 0", "Clock 1", "Clock 2", "Clock 3", "Clock 1"]
+    assert isinstance(await others[3], ExpiredSource)
+    assert await unknown is None
+    assert len(reader.keys) == 2
+    assert len(memory) == 5
+
+
+async def test_a_shop_that_changes_while_pages_are_read_is_on_the_next_ones(house: Database) -> None:
+    """Shops and workflows are on many pages, and read once for all of them."""
+    job, other = await put(house, "R-7"), await put(house, "R-8")
+    memory = JobMemory(Reader(house))
+    assert isinstance(await memory.find(code_of(job)), JobSource)
+    async with house.reading() as connection:
+        shop = await get_shop(connection, job.shop_id)
+    await update_shop(house, shop.id, ShopFields(name="Clockwork"), who="Ops")
+    memory.apply([Change(1, "shop", shop.id)])
+    found = await memory.find(code_of(other))
+    assert isinstance(found, JobSource)
+    assert found.shop.name == "Clockwork"
+
+
 async def test_what_changes_while_it_is_read_is_read_again(house: Database) -> None:
     job = await put(house, "R-5")
     reader = Reader(house)
     memory = JobMemory(reader)
     reader.go_on.clear()
     before = asyncio.create_task(memory.find(code_of(job)))
-    while not reader.keys:
+    while not reader.answered:
         await asyncio.sleep(0.01)
     await move_job(house, "R-5", "ready", ON)
     memory.apply([Change(1, "job", job.id)])
@@ -141,7 +178,7 @@ async def test_what_was_read_before_a_change_is_not_remembered(house: Database) 
     memory = JobMemory(reader)
     reader.go_on.clear()
     before = asyncio.create_task(memory.find(code_of(job)))
-    while not reader.keys:
+    while not reader.answered:
         await asyncio.sleep(0.01)
     memory.apply([Change(1, "job", job.id)])
     reader.go_on.set()

@@ -165,6 +165,7 @@ def test_a_poll_gets_nothing_until_something_changes(waymark: Running, house: Ho
     house.change_shop(shop, phone="+49 30 7654321")
     wait_for(lambda: "+49 30 7654321" in ask(waymark.public_port, path_of(job)).text, "the shop's new number")
     house.change_shop(shop, phone="+49 30 1234567")
+    wait_for(lambda: "+49 30 1234567" in ask(waymark.public_port, path_of(job)).text, "its old number again")
 
 
 def test_a_late_job_says_sorry_and_offers_a_call(waymark: Running, house: House, shop: int) -> None:
