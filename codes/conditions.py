@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,6 +19,9 @@ JOB_STATES: Final = ("in-progress", "ready", "done", "late")
 
 Fact = Literal["country", "region", "city", "asn", "device", "os", "app", "language", "referrer", "job"]
 FACTS: Final[tuple[Fact, ...]] = get_args(Fact)
+
+
+SKIPPED: Final = "the clocks are set forward over it. Choose another time."
 
 
 class RuleError(CodeError):
@@ -171,6 +174,22 @@ def read_instant(value: Any, zone: str, where: str, *, last: bool = False) -> da
         return aware.astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as error:
         raise RuleError(f"{where}: give a date such as 2026-12-01, or a time such as 2026-12-01T18:30.") from error
+
+
+def typed_instant(text: str, zone: str, where: str) -> datetime:
+    """As somebody types it now; a time that the change of clocks skips is refused, too. Raises RuleError."""
+    found = read_instant(text, _zone(zone, where), where)
+    if len(text) > len("2026-12-01") and is_skipped(datetime.fromisoformat(text), ZoneInfo(zone)):
+        raise RuleError(f"{where}: {text} does not exist in {zone}: {SKIPPED}")
+    return found
+
+
+def is_skipped(local: datetime, zone: tzinfo | None) -> bool:
+    """Whether the clocks of ``zone`` (None: this machine's) are set forward over it."""
+    if local.tzinfo is not None:
+        return False
+    there = local.replace(tzinfo=zone) if zone else local
+    return there.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local
 
 
 def _read_time(name: str, value: Any, where: str) -> Condition:

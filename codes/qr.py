@@ -106,6 +106,8 @@ class QrStyle:
             raise QrInputError(
                 "A resolution in dpi says nothing without a size. Say how many mm wide the code shall be."
             )
+        if self.logo_percent is not None and self.logo is None:
+            raise QrInputError("A logo's share of the width was given, but no logo.")
 
 
 def render(short_url: str, format: str, style: QrStyle | None = None, legacy: bool = False) -> bytes:  # noqa: A002

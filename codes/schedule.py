@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.alphabet import CodeError
 from codes.codes import checked_content
+from codes.conditions import SKIPPED, is_skipped
 from codes.destinations import DestinationError, DestinationPolicy
 from codes.errors import Conflict, NotFound
 from codes.names import plain_text
@@ -90,10 +91,8 @@ def instant(text: str, zone: str | None = None) -> datetime:
         raise ScheduleError(
             f"{text[:60]!r} is no time; write it like 2026-12-24T18:00, or with an offset: 2026-12-24T18:00+01:00."
         ) from None
-    if found.astimezone(local.tzinfo).replace(tzinfo=None) != given:
-        raise ScheduleError(
-            f"{text} does not exist in {zone}: the clocks are set forward over it. Choose another time."
-        )
+    if is_skipped(given, local.tzinfo):
+        raise ScheduleError(f"{text} does not exist in {zone}: {SKIPPED}")
     return found
 
 

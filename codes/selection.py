@@ -20,6 +20,7 @@ from database.schema import batch_codes, campaigns, code_tags, codes, domains, p
 
 MAX_CODES: Final = 10_000
 CHUNK: Final = 500
+SHOWN_WRONG: Final = 10  # lines of a CSV
 
 
 class BulkError(CodeError):
@@ -45,21 +46,33 @@ class Selection:
 
 
 def rows_from_csv(text: str) -> tuple[tuple[str, str], ...]:
-    """(code, destination) of each line; a first line with these words is skipped. Raises BulkError."""
-    rows = []
+    """(code, destination) of each line; a first line with these words is skipped. Raises BulkError, naming the wrong lines."""
+    rows, wrong = [], []
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True), 1):
             cells = [cell.strip() for cell in row]
             if not any(cells) or (number == 1 and [cell.lower() for cell in cells[:2]] == ["code", "destination"]):
                 continue
-            if len(cells) != 2 or not all(cells):
-                raise BulkError(f"line {number} of the CSV has {len(cells)} fields; each is code,destination.")
-            rows.append((cells[0], cells[1]))
+            if len(cells) == 2 and all(cells):
+                rows.append((cells[0], cells[1]))
+            else:
+                wrong.append(f"line {number} has {_fields(cells)}")
     except csv.Error as error:
         raise BulkError(f"the CSV cannot be read: {error}. Each line is code,destination.") from error
+    if wrong:
+        more = f" and {len(wrong) - SHOWN_WRONG:,} more" if len(wrong) > SHOWN_WRONG else ""
+        raise BulkError(
+            f"the CSV cannot be used: {'; '.join(wrong[:SHOWN_WRONG])}{more}. Each line is code,destination."
+        )
     if not rows:
         raise BulkError("the CSV holds no line with code,destination.")
     return tuple(rows)
+
+
+def _fields(cells: list[str]) -> str:
+    if len(cells) == 2:
+        return "an empty field"
+    return "1 field" if len(cells) == 1 else f"{len(cells)} fields"
 
 
 async def chosen_codes(

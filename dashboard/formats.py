@@ -8,6 +8,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONG_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
+MANY_TIMES = 10  # from here on a percentage is hard to read
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -67,6 +68,8 @@ def change(value: int, before: int | None) -> Change | None:
     percent = round(100 * (value - before) / before)
     if percent == 0:
         return Change("no change", "same")
+    if value >= MANY_TIMES * before:
+        return Change(f"{round(value / before):,} times as many", "up")
     return Change(f"{abs(percent):,} % {'more' if percent > 0 else 'fewer'}", "up" if percent > 0 else "down")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from codes.conditions import RuleError, read_condition, read_instant
+from codes.conditions import RuleError, read_condition, typed_instant
 from codes.options import UTM_FIELDS
 
 _TEXTS: Final = ("fallback", "scan_id")
@@ -35,7 +35,7 @@ def options_of(fields: Mapping[str, str]) -> dict[str, Any]:
     read_condition({"time": {"zone": zone}}, "zone")
     for name in ("starts_at", "ends_at"):
         if name in given:
-            options[name] = read_instant(given[name], zone, name).isoformat()
+            options[name] = typed_instant(given[name], zone, name).isoformat()
     if "paused" in given:
         options["paused"] = given.get("message") or True
     if "pass_query" in given:

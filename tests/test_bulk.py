@@ -241,6 +241,13 @@ def test_csv_that_cannot_be_read(text: str) -> None:
         rows_from_csv(text)
 
 
+def test_every_wrong_line_of_a_csv_is_named() -> None:
+    with pytest.raises(BulkError, match="line 2 has 1 field; line 4 has an empty field; line 5 has 3 fields"):
+        rows_from_csv("a,https://a.example/\nb\nc,https://c.example/\nd,\ne,f,g\n")
+    with pytest.raises(BulkError, match=r"line 10 has 1 field and 5 more\."):
+        rows_from_csv("x\n" * 15)
+
+
 @pytest.fixture(scope="module")
 def waymark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with Running(tmp_path_factory.mktemp("bulk")) as running:

@@ -257,6 +257,11 @@ def test_colours_a_scanner_cannot_use_are_refused(dark: str, light: str, reason:
         QrStyle(dark, light)
 
 
+def test_a_share_without_a_logo_is_refused() -> None:
+    with pytest.raises(QrInputError, match="no logo"):
+        QrStyle(logo_percent=20)
+
+
 @pytest.mark.parametrize(
     ("colour", "expected"), [((0, 0, 0), 0), ((255, 255, 255), 1), ((255, 0, 0), 0.2126), ((119, 119, 119), 0.1845)]
 )

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codes.conditions import DAYS, DEVICES, FACTS, JOB_STATES, RuleError, read_condition, written_condition
+from codes.conditions import (
+    DAYS,
+    DEVICES,
+    FACTS,
+    JOB_STATES,
+    RuleError,
+    read_condition,
+    typed_instant,
+    written_condition,
+)
 from codes.destinations import DestinationPolicy
 from codes.options import NO_OPTIONS, Options, read_options, shown_options, with_utm_defaults, written_options
 from codes.passwords import is_password, with_hashed_password
@@ -319,3 +328,29 @@ def test_any_condition_comes_back_the_same(given_condition: dict[str, Any]) -> N
 
 def test_a_rule_without_conditions_always_holds() -> None:
     assert rule_in_words(Rule("x", (), ())) == "always"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "utc"),
+    [
+        ("2026-03-29T03:30", "Europe/Berlin", "2026-03-29T01:30:00+00:00"),
+        ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00+00:00"),  # twice: the first is meant
+        ("2026-03-29", "Europe/Berlin", "2026-03-28T23:00:00+00:00"),
+        ("2026-03-29T02:30+02:00", "Europe/Berlin", "2026-03-29T00:30:00+00:00"),
+    ],
+)
+def test_a_typed_time_is_meant_in_its_zone(text: str, zone: str, utc: str) -> None:
+    assert typed_instant(text, zone, "at").isoformat() == utc
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "says"),
+    [
+        ("2026-03-29T02:30", "Europe/Berlin", "clocks are set forward over it"),
+        ("2026-03-29T02:30", "Mars/Olympus", "no time zone"),
+        ("tomorrow", "Europe/Berlin", "give a date such as"),
+    ],
+)
+def test_a_typed_time_that_is_none_is_refused(text: str, zone: str, says: str) -> None:
+    with pytest.raises(RuleError, match=says):
+        typed_instant(text, zone, "at")

@@ -85,6 +85,8 @@ def test_shares(part: int, whole: int, shown: str) -> None:
     ("value", "before", "expected"),
     [
         (150, 100, formats.Change("50 % more", "up")),
+        (999, 100, formats.Change("899 % more", "up")),
+        (55_519, 100, formats.Change("555 times as many", "up")),
         (50, 100, formats.Change("50 % fewer", "down")),
         (1001, 1000, formats.Change("no change", "same")),
         (5, 0, None),

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from codes.conditions import FACTS, Fact, read_condition, read_instant
+from codes.conditions import FACTS, Fact, read_condition, typed_instant
 from codes.options import with_utm_defaults
 from codes.register import Code, get_code
 from codes.versions import Version, get_version, list_versions
@@ -107,7 +107,7 @@ async def simulation_of(parts: Parts, code: str, asked: ImaginedIn, domain: str 
 
 def _time_of(asked: ImaginedIn) -> datetime:
     read_condition({"time": {"zone": asked.zone}}, "zone")  # raises for a zone that does not exist
-    return datetime.now(UTC) if not asked.at else read_instant(asked.at, asked.zone, "at")
+    return datetime.now(UTC) if not asked.at else typed_instant(asked.at, asked.zone, "at")
 
 
 def _version_at(history: Sequence[Version], at: datetime) -> Version:

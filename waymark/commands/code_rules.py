@@ -127,7 +127,7 @@ def options(
     if session.out.as_json:
         session.out.document(found["options"])
         return
-    shown = {name.replace("_", " "): _option_text(value) for name, value in found["options"].items()}
+    shown = {name.replace("_", " "): _option_text(name, value) for name, value in found["options"].items()}
     session.out.record(found, shown or {"options": "none"})
 
 
@@ -219,15 +219,17 @@ def _time(text: str | None, zone: str | None) -> str | None:
     """The API takes options' times with their offset."""
     if not text:
         return text
-    from codes.conditions import RuleError, read_instant
+    from codes.conditions import RuleError, typed_instant  # not for `waymark --help`
 
     try:
-        return read_instant(text, zone, "").isoformat() if zone else planned_times(text, None, None)["at"]
+        return typed_instant(text, zone, "").isoformat() if zone else planned_times(text, None, None)["at"]
     except RuleError as error:
         raise CommandError(str(error).removeprefix(": "), ExitCode.USAGE) from None
 
 
-def _option_text(value: Any) -> str:
+def _option_text(name: str, value: Any) -> str:
+    if name.endswith("_at"):
+        return when(value)
     if isinstance(value, dict):
         return ", ".join(f"{name}={text}" for name, text in value.items())
     return "yes" if value is True else str(value)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from waymark.output import when
+from waymark.output import CommandError, ExitCode, when
 from waymark.session import Session
 
 
@@ -72,6 +72,12 @@ def show_planned(session: Session, planned: dict[str, Any]) -> None:
 
 def _with_offset(text: str) -> str:
     try:
-        return datetime.fromisoformat(text.strip()).astimezone().isoformat()
+        given = datetime.fromisoformat(text.strip())
+        found = given.astimezone()
     except (ValueError, OverflowError):
         return text  # the API says what is wrong with it
+    from codes.conditions import SKIPPED, is_skipped  # not for `waymark --help`
+
+    if is_skipped(given, None):
+        raise CommandError(f"{text} does not exist in this machine's time zone: {SKIPPED}", ExitCode.USAGE)
+    return found.isoformat()
