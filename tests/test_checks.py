@@ -299,6 +299,9 @@ def test_the_guardian_of_the_real_process(tmp_path: Path) -> None:
     with serving() as site, Running(tmp_path, '[outbound]\nallow = ["127.0.0.1"]\n') as waymark:
         waymark.cli("code", "add", site.url("/page"), "--slug", "menu")
         waymark.cli("code", "guard", "menu", "fallback")
+        waymark.cli("code", "add", "mailto:ops@example.com", "--slug", "mail")
+        told = "no web address to look at"
+        wait_for(lambda: told in waymark.cli("code", "show", "mail"), "what there is to look at")
         shown = wait_for(lambda: checked(waymark, "fine"), "the first look")
         assert shown["status"] == 200
         waymark.cli("code", "retarget", "menu", site.url("/gone"))

@@ -332,6 +332,8 @@ def test_reports_on_the_command_line(waymark: Running) -> None:
     assert told == Counter((row["rule"] or "Default target", row["device"]) for row in rows)
     summary = waymark.cli("report", "--campaign", "Spring 26")
     assert "per scan" in summary
+    days = waymark.cli("report", "timeseries", "--campaign", "Spring 26")
+    assert re.search(r"^\d{4}-\d\d-\d\d +\d+ +\d+$", days, re.MULTILINE), days
     assert "bar" in waymark.cli("report", "versions", "--code", "bar")
     waymark.cli("report", "hours", code=2)
     waymark.cli("report", "--campaign", "Sprang", code=3)

@@ -30,6 +30,8 @@ def check_in_words(check: dict[str, Any]) -> str:
     if check["checked_at"] is None:
         return "not looked at yet"
     at = when(check["checked_at"])
+    if check["problem"] is None and check["status"] is None:
+        return "no web address to look at"
     if check["problem"] is None:
         status = f" {check['status']}" if check["status"] else ""
         return f"answers{status}, {at}"

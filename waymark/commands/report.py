@@ -95,14 +95,20 @@ def _rows(name: Name, part: dict[str, Any]) -> list[tuple[Any, ...]]:
     if name not in ROWS:
         return [(part["total"]["scans"], part["total"]["visitors"])]
     key, names = ROWS[name]
+    shown = 16 if part.get("interval") in ("15min", "hour") else 10  # characters of a time
     return [
         (
-            " ".join(str(entry[part]) for part in names if entry[part] not in (None, "")) or "-",
+            " ".join(_text(part, entry[part], shown) for part in names if entry[part] not in (None, "")) or "-",
             entry["scans"],
             entry["visitors"],
         )
         for entry in part[key]
     ]
+
+
+def _text(field: str, value: Any, shown: int) -> str:
+    """Times are local ones of the zone that was asked for."""
+    return str(value)[:shown].replace("T", " ") if field == "at" else str(value)
 
 
 def _summary(found: dict[str, Any]) -> dict[str, Any]:
