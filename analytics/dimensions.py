@@ -81,11 +81,9 @@ class Dimensions:
             unnested = ", ".join(["unnest(?)"] * (len(_VERSION_COLUMNS) - 1))
             lists = "unnest(?::VARCHAR[][])"  # of rules: many versions have none, which says nothing of its type
             statements.append((f"INSERT INTO versions ({names}) SELECT {unnested}, {lists}", columns))
-        # Deleting and inserting one key in one transaction trips DuckDB's primary key: two transactions.
         async with self._store.settling:
             statements.append(await self._without_tallies(code_ids, tags))
-            await self._store.write(statements[:2])
-            await self._store.write(statements[2:])
+            await self._store.write(statements)  # at once: reports never miss a code that changes
 
     async def _without_tallies(
         self, code_ids: Sequence[int], after: Mapping[int, Sequence[str]]

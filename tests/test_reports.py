@@ -483,9 +483,18 @@ def says(entry: dict[str, Any], split: Split) -> Any:
 SPLITS: list[Split] = ["version", "rule", "variant"]
 
 
-@pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize("name", ["everything", "one code", "a campaign", "bots only"])
-async def test_every_report_splits(world: World, split: Split, name: str) -> None:
+# Each split and each filter in every run; their other pairs with the slow tests.
+USUAL = {("one code", "version"), ("a campaign", "rule"), ("bots only", "variant")}
+SLOW = [pytest.mark.slow, pytest.mark.ci, pytest.mark.together]
+SPLIT_CASES = [
+    pytest.param(name, split, marks=[] if name == "everything" or (name, split) in USUAL else SLOW)
+    for name in ("everything", "one code", "a campaign", "bots only")
+    for split in SPLITS
+]
+
+
+@pytest.mark.parametrize(("name", "split"), SPLIT_CASES)
+async def test_every_report_splits(world: World, name: str, split: Split) -> None:
     """Part by part against the rows; and as a whole it says what it says without a split."""
     case = next(case for case in FILTERS if case.name == name) if name != "everything" else Case("everything")
     ids = None if case.codes is None else tuple(list(world.codes)[position] for position in case.codes)
@@ -494,11 +503,12 @@ async def test_every_report_splits(world: World, split: Split, name: str) -> Non
     rows = world.chosen(asked)
     expected = grouped(rows, lambda row: part_of(row, split))
     assert len(expected) > 1
+    undivided = await world.reports.several(asked, CARDS)
     for card in CARDS:
         report = await world.reports.split(card, asked, split)
         parts = report.pop("parts")
         assert report.pop("split") == split
-        assert report == (await world.reports.several(asked, [card]))[card]
+        assert report == undivided[card]
         assert {says(part, split): part["total"] for part in parts} == expected, card
         assert [part["total"]["scans"] for part in parts] == sorted(
             (part["total"]["scans"] for part in parts), reverse=True
@@ -633,6 +643,27 @@ async def test_tags_and_names_follow_the_control_database(tmp_path: Path) -> Non
     await world.store.write([("UPDATE dimension_mark SET seq = 1000000", ()), ("DELETE FROM codes", ())])
     assert await Dimensions(world.store, db).follow()
     assert len((await world.reports.codes(whole()))["codes"]) == 4
+    world.store.close()
+    await db.close()
+
+
+async def test_reports_never_miss_a_code_while_it_changes(tmp_path: Path) -> None:
+    world, db = await built(tmp_path), await migrated_database(tmp_path)
+    seen: set[tuple[int, int]] = set()
+
+    async def look() -> None:
+        while not done.is_set():
+            [counted] = await world.store.query("SELECT (SELECT count(*) FROM codes), (SELECT count(*) FROM versions)")
+            seen.add(counted)
+
+    done = asyncio.Event()
+    looking = asyncio.create_task(look())
+    for _ in range(40):
+        await world.store.write([("UPDATE dimension_mark SET seq = 1000000", ())])
+        assert await Dimensions(world.store, db).follow()
+    done.set()
+    await looking
+    assert seen == {(4, 8)}
     world.store.close()
     await db.close()
 
