@@ -39,6 +39,7 @@ _RESERVED_NAMES: Final = {
 }
 _RESERVED_PREFIX: Final = "apple-touch-icon"
 
+_STATUS_PAGES: Final = "j"  # in the address of a job's page, its code comes behind it
 _WEB_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*:/{1,3}", re.IGNORECASE)
 _SLASHES: Final = str.maketrans({"\\": "/", "\u2044": "/", "\u2215": "/", "\u29f8": "/"})
 # U+30FC is what the hyphen key gives on a Japanese keyboard; NFKC has already turned the full-width forms around.
@@ -145,8 +146,8 @@ def _code_in_address(text: str) -> str:
     scheme = _WEB_ADDRESS.match(text)
     path = re.split(r"[?#]", text[scheme.end() :] if scheme else text, maxsplit=1)[0]
     first, *others = (segment.strip() for segment in path.split("/"))
-    code = next((segment for segment in others if segment), "")
+    code = next((segment for segment in others if segment and segment.lower() != _STATUS_PAGES), "")
     if scheme:
         return code
-    has_host = "." in first or ":" in first or not first
+    has_host = "." in first or ":" in first or first.lower() in ("", _STATUS_PAGES)
     return code if has_host and code else first

@@ -1,7 +1,7 @@
 """When a job will be finished, from the hours of its stages, and how it stands against what was promised. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from jobs.workflows import Phase, Workflow, state_of
@@ -10,6 +10,9 @@ from jobs.working_time import ALWAYS_OPEN, Calendar
 Word = Literal["on-track", "may-be-late", "late"]
 NEAR_SHARE: Final = 0.1
 NEAR_MOST: Final = timedelta(hours=4)
+TOLD_IN: Final = timedelta(minutes=15)  # an estimate to the minute would promise what nobody knows
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,10 @@ def work_left(
 
 
 def eta_in_force(due_at: datetime | None, estimated: datetime | None) -> datetime | None:
-    """What the customer is told: what the shop promised, else the estimate."""
-    return estimated if due_at is None else due_at
+    """What the customer is told: what the shop promised, else the estimate, at the end of its quarter of an hour."""
+    if due_at is not None or estimated is None:
+        return due_at
+    return estimated + (_EPOCH - estimated) % TOLD_IN
 
 
 def standing(

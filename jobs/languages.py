@@ -25,7 +25,7 @@ def direction_of(language: str) -> str:
 
 
 def _own(tag: str) -> str | None:
-    prefix = tag.strip().lower().partition("-")[0]
+    prefix = tag.strip().lower().replace("_", "-").partition("-")[0]
     return prefix if prefix in LANGUAGES else None
 
 

@@ -22,6 +22,12 @@ class TrailStage:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    is_open: bool
+    next_at: datetime | None  # when it opens; None: it is open, or nobody can say
+
+
+@dataclass(frozen=True, slots=True)
 class StatusPage:
     """Of one moment. ``expected_at`` is what the customer was told last, ``new_at`` what a late job is expected at now."""
 
@@ -38,6 +44,7 @@ class StatusPage:
     has_photo: bool
     updated_at: datetime
     frozen_at: datetime | None
+    opening: Opening | None  # of the shop, now; None: it has told no hours
     revision: int
 
     @property
@@ -58,7 +65,8 @@ def status_page(source: JobSource, now: datetime) -> StatusPage | None:
         return None
     stage, since = _current(source, moves, frozen_at)
     eta_at = source.eta_at if frozen_at is None else moves[-1].eta_at
-    word = _word(source, stage, since, eta_at, moment)
+    calendar = shop.calendar
+    word = _word(source, calendar, stage, since, eta_at, moment)
     # What is written on a job has no history: once it changed after the freeze, nobody knows what it was.
     is_as_then = frozen_at is None or source.updated_at <= frozen_at
     return StatusPage(
@@ -66,7 +74,7 @@ def status_page(source: JobSource, now: datetime) -> StatusPage | None:
         word=word,
         expected_at=eta_at,
         is_promised=source.is_promised,
-        new_at=later_date(workflow, shop.calendar, stage, since, moment) if word == "late" else None,
+        new_at=later_date(workflow, calendar, stage, since, moment) if word == "late" else None,
         since=since,
         trail=_trail(workflow, moves, stage, since),
         item=source.item,
@@ -75,8 +83,16 @@ def status_page(source: JobSource, now: datetime) -> StatusPage | None:
         has_photo=source.has_photo and shop.show_photo and is_as_then,
         updated_at=source.updated_at if is_as_then else max(move.recorded_at for move in moves),
         frozen_at=frozen_at,
+        opening=opening_of(calendar, now),
         revision=source.revision,
     )
+
+
+def opening_of(calendar: Calendar, now: datetime) -> Opening | None:
+    if calendar.hours is None:
+        return None
+    next_at = calendar.next_opening(now)
+    return Opening(True, None) if next_at == now else Opening(False, next_at)
 
 
 def later_date(
@@ -111,10 +127,11 @@ def _arrivals(moves: list[PublicMove]) -> list[PublicMove]:
     return [move for stage, move in zip(before, moves, strict=False) if move.to_stage != stage]
 
 
-def _word(source: JobSource, stage: Stage, since: datetime, eta_at: datetime | None, now: datetime) -> Word | None:
+def _word(
+    source: JobSource, calendar: Calendar, stage: Stage, since: datetime, eta_at: datetime | None, now: datetime
+) -> Word | None:
     if stage.phase in ("ready", "done"):
         return stage.phase
-    calendar = source.shop.calendar
     estimated = estimate(source.workflow, stage.key, since, calendar, now)
     found = standing(stage.phase, eta_at, now, estimated, calendar=calendar, since=source.created_at)
     return None if found is None else found.word

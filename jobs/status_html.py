@@ -5,36 +5,41 @@ from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from jobs import status_texts as says
 from jobs.languages import LANGUAGES, direction_of
 from jobs.phone_numbers import PhoneError, international_number
 from jobs.shops import Shop
-from jobs.status import StatusPage, TrailStage, When
+from jobs.status import Opening, StatusPage, TrailStage, When, opening_of
 from jobs.status_sources import JobSource
-from jobs.status_style import SCRIPT_PATH, STYLE
+from jobs.status_style import (
+    ALERT,
+    CALENDAR,
+    CHAT,
+    CHECK,
+    CLOCK,
+    FOLLOW,
+    LETTER,
+    PIN,
+    SCRIPT_PATH,
+    STYLE,
+    TELEPHONE,
+)
 from jobs.texts import Texts
 
 MAPS: Final = "https://www.openstreetmap.org/search?query="
 
 _ETAG: Final = "\0"  # stands where the hash of all the rest will be; no text of ours has it
-_ICON: Final = (
-    '<svg width=28 height=28 viewBox="0 0 24 24" fill=none stroke=currentColor stroke-width=2 stroke-linecap=round '
-    'stroke-linejoin=round aria-hidden=true><path d="{}"/></svg>'
-)
-_ROUND: Final = "M12 3a9 9 0 1 1 0 18a9 9 0 0 1 0-18"
-_CHECK: Final = f"{_ROUND}M8 12.5l3 3l5-6"
-_CLOCK: Final = f"{_ROUND}M12 7v5.5l3.5 2"
-_ALERT: Final = "M12 3.5L22 20.5H2zM12 10v4.5M12 17.3v.2"
 # class, icon, word
 _STANDINGS: Final = {
-    "on-track": ("s", _CHECK, says.ON_TRACK),
-    "may-be-late": ("s w", _CLOCK, says.MAY_BE_LATE),
-    "late": ("s l", _ALERT, says.LATE),
-    "ready": ("s", _CHECK, says.READY),
-    "done": ("s", _CHECK, says.DONE),
+    "on-track": ("s", CHECK, says.ON_TRACK),
+    "may-be-late": ("s w", CLOCK, says.MAY_BE_LATE),
+    "late": ("s l", ALERT, says.LATE),
+    "ready": ("s", CHECK, says.READY),
+    "done": ("s", CHECK, says.DONE),
 }
 _STEPS: Final[dict[When, str]] = {"passed": says.STAGE_PASSED, "now": says.STAGE_NOW, "coming": says.STAGE_COMING}
 _NOT_DIALLED: Final = re.compile(r"[^0-9+]")
@@ -52,7 +57,7 @@ def status_html(source: JobSource, page: StatusPage, texts: Texts, now: datetime
             _trail(page, shop, texts, now),
             _about(source, page, texts, now),
             _calendar(source, page, texts),
-            _contact(shop, texts),
+            _contact(shop, texts, now, None if _asks_for_the_shop(page) else page.opening),
         )
     )
     kept = " ".join(
@@ -71,12 +76,13 @@ def status_html(source: JobSource, page: StatusPage, texts: Texts, now: datetime
     return html.replace(_ETAG, tag), tag
 
 
-def ended_html(shop: Shop, texts: Texts, *, expired: bool) -> str:
+def ended_html(shop: Shop, texts: Texts, now: datetime, *, expired: bool) -> str:
     """A link that leads nowhere any more; whom to ask."""
     title, line = (says.EXPIRED, says.EXPIRED_LINE) if expired else (says.WITHDRAWN, says.WITHDRAWN_LINE)
     main = (
         f"{_header(shop, texts, '')}<h1>{escape(texts.say(title))}</h1>"
-        f"<p>{texts.say_html(line, shop=shop.name)}</p><p>{escape(texts.say(says.ASK_SHOP))}</p>{_contact(shop, texts)}"
+        f"<p>{texts.say_html(line, shop=shop.name)}</p><p>{escape(texts.say(says.ASK_SHOP))}</p>"
+        f"{_contact(shop, texts, now, opening_of(shop.calendar, now))}"
     )
     return _document(shop, texts, f"<main>{main}</main>")
 
@@ -119,14 +125,18 @@ def _frozen(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> str:
 
 def _standing(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> str:
     lines = [f"<p>{line}</p>" for line in _standing_lines(page, shop, texts, now)]
+    if page.opening and _asks_for_the_shop(page):
+        lines.append(f"<p>{_opening(page.opening, shop, texts, now)}</p>")
     if page.word is None:
         return "".join(lines)
     style, icon, word = _STANDINGS[page.word]
     call = _call(shop, texts) if page.word == "late" and page.frozen_at is None else ""
-    return (
-        f'<div class="{style}">{_ICON.format(icon)}<div><p><b>{escape(texts.say(word))}</b></p>'
-        f"{''.join(lines)}{call}</div></div>"
-    )
+    return f'<div class="{style}">{icon}<div><p><b>{escape(texts.say(word))}</b></p>{"".join(lines)}{call}</div></div>'
+
+
+def _asks_for_the_shop(page: StatusPage) -> bool:
+    """There is something to fetch, or a reason to call: whether it is open is said up there and not below."""
+    return page.word in ("ready", "late") and page.frozen_at is None
 
 
 def _standing_lines(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> Iterator[str]:
@@ -144,7 +154,7 @@ def _standing_lines(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -
             yield escape(texts.say(says.SORRY_LATE))
             yield said(says.NEW_DATE, page.new_at) if page.new_at else escape(texts.say(says.NEW_DATE_SOON))
             if page.expected_at:
-                yield said(says.WAS_EXPECTED, page.expected_at)
+                yield f"<small>{said(says.WAS_EXPECTED, page.expected_at)}</small>"
         case _ if page.expected_at is None:
             yield escape(texts.say(says.DATE_SOON))
         case _:
@@ -187,53 +197,68 @@ def _calendar(source: JobSource, page: StatusPage, texts: Texts) -> str:
     path = f"{source.path}/calendar.ics?hl={texts.language}"
     feed = f"webcal://{source.origin.partition('://')[2]}{path}"
     return (
-        f'<section><div class=b><a href="{path}">{escape(texts.say(says.ADD_TO_CALENDAR))}</a>'
-        f'<a href="{escape(feed)}">{escape(texts.say(says.FOLLOW_IN_CALENDAR))}</a></div>'
+        f'<section><div class=b><a href="{path}">{CALENDAR}{_label(texts, says.ADD_TO_CALENDAR)}</a>'
+        f'<a href="{escape(feed)}">{FOLLOW}{_label(texts, says.FOLLOW_IN_CALENDAR)}</a></div>'
         f"<p class=q><small>{escape(texts.say(says.FOLLOW_HINT))}</small></p></section>"
     )
 
 
-def _contact(shop: Shop, texts: Texts) -> str:
+def _contact(shop: Shop, texts: Texts, now: datetime, opening: Opening | None) -> str:
     buttons = "".join(
-        f'<a{style} href="{escape(address)}">{escape(texts.say(label))}</a>'
-        for label, address, style in _contact_links(shop)
+        f'<a{way.style} href="{escape(way.address)}">{way.icon}{_label(texts, way.label)}</a>'
+        for way in _ways_to_reach(shop)
     )
-    ways = (
+    known = (
         (says.PHONE, f"<bdi dir=ltr>{escape(shop.phone)}</bdi>" if shop.phone else ""),
         (says.MAIL, f"<bdi dir=ltr>{escape(shop.email)}</bdi>" if shop.email else ""),
         (says.ADDRESS, "<br>".join(_foreign(line) for line in shop.address.splitlines())),
-        (says.OPENING_HOURS, _hours(shop, texts)),
+        (says.OPENING_HOURS, _hours(shop, texts, now, opening)),
     )
-    listed = "".join(f"<dt>{escape(texts.say(label))}</dt><dd>{text}</dd>" for label, text in ways if text)
+    listed = "".join(f"<dt>{escape(texts.say(label))}</dt><dd>{text}</dd>" for label, text in known if text)
     if not (buttons or listed):
         return ""
     heading = f"<h2>{escape(texts.say(says.CONTACT))}</h2>"
     return f"<section>{heading}<p class=b>{buttons}</p><dl>{listed}</dl></section>"
 
 
-def _contact_links(shop: Shop) -> Iterator[tuple[str, str, str]]:
-    """Label, address, attributes."""
+class _Way(NamedTuple):
+    label: str
+    address: str
+    icon: str
+    style: str = ""
+
+
+def _ways_to_reach(shop: Shop) -> Iterator[_Way]:
     if shop.phone:
-        yield says.CALL, f"tel:{_dialled(shop.phone, shop.country)}", " class=f"
+        yield _Way(says.CALL, f"tel:{_dialled(shop.phone, shop.country)}", TELEPHONE, " class=f")
     if shop.whatsapp:
-        yield says.WHATSAPP, f"https://wa.me/{_dialled(shop.whatsapp, shop.country).lstrip('+')}", ""
+        yield _Way(says.WHATSAPP, f"https://wa.me/{_dialled(shop.whatsapp, shop.country).lstrip('+')}", CHAT)
     if shop.email:
-        yield says.MAIL, f"mailto:{quote(shop.email, safe='@')}", ""
+        yield _Way(says.MAIL, f"mailto:{quote(shop.email, safe='@')}", LETTER)
     if shop.address:
-        yield says.DIRECTIONS, MAPS + quote(", ".join(shop.address.splitlines()), safe=""), ""
+        yield _Way(says.DIRECTIONS, MAPS + quote(", ".join(shop.address.splitlines()), safe=""), PIN)
 
 
 def _call(shop: Shop, texts: Texts) -> str:
     """One tap: the telephone, else whatever else there is but a way to walk."""
-    label, address, _ = next((way for way in _contact_links(shop) if way[0] != says.DIRECTIONS), ("", "", ""))
-    text = says.CALL_SHOP if label == says.CALL else label
-    return f'<a href="{escape(address)}"><span>{texts.say_html(text, shop=shop.name)}</span></a>' if label else ""
+    way = next((way for way in _ways_to_reach(shop) if way.label != says.DIRECTIONS), None)
+    if way is None:
+        return ""
+    text = says.CALL_SHOP if way.label == says.CALL else way.label
+    return f'<a href="{escape(way.address)}">{way.icon}<span>{texts.say_html(text, shop=shop.name)}</span></a>'
 
 
-def _hours(shop: Shop, texts: Texts) -> str:
-    return "<br>".join(
-        f"{escape(days)}: {escape(times)}" for days, times in says.opening_lines(texts, shop.opening_hours)
-    )
+def _hours(shop: Shop, texts: Texts, now: datetime, opening: Opening | None) -> str:
+    today = now.astimezone(ZoneInfo(shop.zone)).date()
+    week = says.opening_lines(texts, shop.opening_hours)
+    lines = [escape(texts.say(says.OPENING_LINE, days=days, times=times)) for days, times in week]
+    closed = [escape(line) for line in says.closed_lines(texts, shop.holidays, today)]
+    return "<br>".join((*([_opening(opening, shop, texts, now)] if opening else []), *lines, *closed))
+
+
+def _opening(opening: Opening, shop: Shop, texts: Texts, now: datetime) -> str:
+    said = f"<b>{escape(texts.say(says.OPEN_NOW if opening.is_open else says.CLOSED_NOW))}</b>"
+    return f"{said} \u00b7 {_when(texts, says.OPENS, opening.next_at, shop, now)}" if opening.next_at else said
 
 
 def _languages(shop: Shop, texts: Texts) -> str:
@@ -254,6 +279,11 @@ def _when(texts: Texts, text: str, at: datetime, shop: Shop, now: datetime) -> s
 def _foreign(text: str) -> str:
     """A text in whatever language somebody wrote it."""
     return f"<bdi>{escape(text)}</bdi>"
+
+
+def _label(texts: Texts, text: str) -> str:
+    """Within a button: one box, so that it wraps by words."""
+    return f"<span>{escape(texts.say(text))}</span>"
 
 
 def _dialled(number: str, country: str) -> str:

@@ -1,11 +1,14 @@
 """The sentences of the customer's pages, as msgids for ``Texts.say``; ``{when}`` is a ``Texts.moment``. No logic of pages."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
 from typing import Final
 
 from codes.conditions import DAYS
 from codes.opening_hours import Hours
 from jobs.texts import Texts, mark
 
+SOON: Final = timedelta(days=14)
 _TO: Final = " \u2013 "
 
 # The page
@@ -20,7 +23,6 @@ NOTE: Final = mark("Note from the shop")
 PHOTO: Final = mark("Photo of the item")
 LOGO: Final = mark("Logo of {shop}")
 LAST_UPDATED: Final = mark("Last updated: {when}")
-UPDATES_ITSELF: Final = mark("This page updates by itself.")
 
 # How it stands
 ON_TRACK: Final = mark("On track")
@@ -61,11 +63,11 @@ DIRECTIONS: Final = mark("Directions")
 PHONE: Final = mark("Telephone")
 ADDRESS: Final = mark("Address")
 OPENING_HOURS: Final = mark("Opening hours")
+OPENING_LINE: Final = mark("{days}: {times}")
 OPEN_NOW: Final = mark("Open now")
 CLOSED_NOW: Final = mark("Closed now")
 OPENS: Final = mark("Opens: {when}")
 CLOSED: Final = mark("closed")
-ALWAYS_OPEN: Final = mark("Open day and night")
 CLOSED_ON: Final = mark("Closed: {day}")
 CLOSED_FROM_TO: Final = mark("Closed: {first} to {last}")
 LANGUAGE: Final = mark("Language")
@@ -77,19 +79,8 @@ EXPIRED: Final = mark("This link has expired")
 EXPIRED_LINE: Final = mark("The page was kept for a limited time and has been deleted.")
 WITHDRAWN: Final = mark("This page is no longer available")
 WITHDRAWN_LINE: Final = mark("{shop} no longer offers status pages.")
-NOT_FOUND: Final = mark("We do not know this link")
-NOT_FOUND_LINE: Final = mark("Please check it, scan the code again, or type the code from your slip.")
-TOO_MANY: Final = mark("Too many tries")
-TOO_MANY_LINE: Final = mark("Please wait a minute, then try again.")
-UNAVAILABLE: Final = mark("The status cannot be shown right now")
-UNAVAILABLE_LINE: Final = mark("Please try again in a few minutes.")
 PREVIEW_TITLE: Final = mark("Status page")
 PREVIEW_LINE: Final = mark("Open the link to see the current status.")
-
-# The entry field on /
-ENTER_CODE: Final = mark("Type the code from your slip")
-CODE_HINT: Final = mark("O and 0, I, L and 1 are the same; spaces and hyphens do not matter.")
-SHOW_STATUS: Final = mark("Show status")
 
 
 def kept_after_completion(texts: Texts, days: int) -> str:
@@ -106,10 +97,6 @@ def kept_without_change(texts: Texts, days: int) -> str:
     )
 
 
-def stages_to_go(texts: Texts, stages: int) -> str:
-    return texts.say_count("{n} more stage", "{n} more stages", stages)
-
-
 def opening_lines(texts: Texts, hours: Hours | None) -> list[tuple[str, str]]:
     """Days and their times, neighbours with equal times in one."""
     if hours is None:
@@ -123,6 +110,19 @@ def opening_lines(texts: Texts, hours: Hours | None) -> list[tuple[str, str]]:
         else:
             runs.append((number, number, times))
     return [(_days(texts, first, last), times) for first, last, times in runs]
+
+
+def closed_lines(texts: Texts, holidays: Iterable[Mapping[str, str]], today: date) -> Iterator[str]:
+    """Days on which it is closed beside its hours, those of the next two weeks."""
+    soon = today + SOON
+    for holiday in holidays:
+        first, last = date.fromisoformat(holiday["from"]), date.fromisoformat(holiday["until"])
+        if first > soon or last < today:
+            continue
+        if first == last:
+            yield texts.say(CLOSED_ON, day=texts.day(first, today))
+        else:
+            yield texts.say(CLOSED_FROM_TO, first=texts.day(first, today), last=texts.day(last, today))
 
 
 def _days(texts: Texts, first: int, last: int) -> str:

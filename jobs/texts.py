@@ -63,6 +63,9 @@ class Texts:
         self._full = str(self._locale.date_formats["full"].pattern)
         self._yearless = _YEAR_AT_END.sub("", self._full)
         self._short, self._short_year = self._skeleton("MMMEd"), self._skeleton("yMMMEd")
+        self._moment = str(self._locale.datetime_formats["medium"])
+        self._in_arabic_digits = self._locale.default_numbering_system == "arab"
+        self._clocks: dict[str, str] = {}  # at most one for each minute of a day
         self._weekday_time = _TIME_AT_END.sub(lambda _: self._time, self._skeleton("EHm"))
 
     @property
@@ -115,8 +118,12 @@ class Texts:
 
     def clock(self, written: str) -> str:
         """A time of day of opening hours, from "09:00"; 24:00 is midnight."""
-        hours, minutes = int(written[:2]) % 24, int(written[3:])
-        return self._written(self._time, datetime(2000, 1, 1, hours, minutes))  # noqa: DTZ001  a time of day has no zone
+        found = self._clocks.get(written)
+        if found is None:
+            hours, minutes = int(written[:2]) % 24, int(written[3:])
+            at = datetime(2000, 1, 1, hours, minutes)  # noqa: DTZ001  a time of day has no zone
+            self._clocks[written] = found = self._written(self._time, at)
+        return found
 
     def weekday(self, number: int) -> str:
         """0 is Monday; as it stands alone."""
@@ -127,7 +134,7 @@ class Texts:
 
     def digits(self, text: str) -> str:
         """Its digits as the language writes them in this country: Arabic-Indic ones in Egypt, not in Morocco."""
-        return text.translate(_ARABIC_DIGITS) if self._locale.default_numbering_system == "arab" else text
+        return text.translate(_ARABIC_DIGITS) if self._in_arabic_digits else text
 
     def _skeleton(self, name: str) -> str:
         pattern = str(self._locale.datetime_skeletons[name].pattern)
@@ -149,7 +156,7 @@ class Texts:
 
     def _joined(self, day_pattern: str, local: datetime) -> str:
         day, time = self._written(day_pattern, local), self._written(self._time, local)
-        return str(self._locale.datetime_formats["medium"]).replace("{1}", day).replace("{0}", time)
+        return self._moment.replace("{1}", day).replace("{0}", time)
 
     def _written(self, pattern: str, local: datetime) -> str:
         return self.digits(_formatted(self._locale, pattern, local.replace(second=0, microsecond=0, tzinfo=None)))
@@ -214,4 +221,4 @@ def _pseudo(template: str) -> str:
     parts = _PLACEHOLDER.split(template)
     accented = "".join(part if part.startswith("{") else part.translate(_ACCENTED) for part in parts)
     longer = round(sum(len(part) for part in parts[::2]) * _PSEUDO_GROWTH)
-    return f"[{accented}{'~' * longer}]"
+    return f"[{accented}{(' ~~~~~' * longer)[:longer]}]"

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -87,6 +87,12 @@ class Calendar:
                 total += sum(max(0, min(close, until) - max(opening, since)) for opening, close in self._open_on(day))
         return timedelta(microseconds=total)
 
+    def end_of(self, day: date) -> datetime:
+        """The last closing on a local date; its last minute when it is closed then, or open all day."""
+        last_minute = datetime.combine(day, time(23, 59), _zone(self.zone)).astimezone(UTC)
+        spans = self._open_on(day.toordinal() - _EPOCH_DAY)
+        return min(_moment(spans[-1][1]), last_minute) if spans else last_minute
+
     def _open_from(self, since: int) -> Iterator[tuple[int, int]]:
         """Openings in order that end after ``since``, as far as the horizon."""
         if not any(self._week):
@@ -137,6 +143,27 @@ def read_holidays(given: Any) -> Holidays:
         raise HolidayError(f"holidays are a list of up to {MAX_HOLIDAYS} spans of dates; leave past ones out.")
     found = [_read_holiday(entry, number) for number, entry in enumerate(given, 1)]
     return sorted(found, key=lambda holiday: (holiday["from"], holiday["until"], holiday["name"]))
+
+
+def read_typed_holidays(text: str) -> list[dict[str, str]]:
+    """From lines, or parts between semicolons: 2026-12-24 to 2026-12-26 Christmas. Unchecked, as ``read_holidays`` takes it."""
+    found = []
+    for part in filter(None, (part.strip() for line in text.splitlines() for part in line.split(";"))):
+        start, _, rest = part.partition(" ")
+        holiday = {"from": start}
+        if rest.strip().startswith("to "):
+            until, _, rest = rest.strip().removeprefix("to ").strip().partition(" ")
+            holiday["until"] = until
+        found.append({**holiday, "name": rest.strip()})
+    return found
+
+
+def typed_holidays(holidays: Sequence[Mapping[str, str]]) -> list[str]:
+    """What ``read_typed_holidays`` reads as the same, but for semicolons in names."""
+    return [
+        f"{day['from']}{'' if day['until'] == day['from'] else ' to ' + day['until']} {day['name']}".strip()
+        for day in holidays
+    ]
 
 
 def _read_holiday(given: Any, number: int) -> dict[str, str]:

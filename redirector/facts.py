@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from jobs.status_sources import PAGES
+
 MAX_AGENT: Final = 512
 MAX_REFERRER: Final = 500
 MAX_VALUE: Final = 200
@@ -109,7 +111,7 @@ def trimmed_agent(user_agent: str, *, gpc: bool) -> str:
 
 
 def trimmed_referrer(referrer: str) -> str:
-    """Origin + path: no query, no fragment, no credentials. Empty when there is none or it is no http(s) address."""
+    """Origin + path: no query, no fragment, no credentials, no token of a status page. Empty: there is none, or no http(s)."""
     if not referrer:
         return ""
     try:
@@ -121,7 +123,8 @@ def trimmed_referrer(referrer: str) -> str:
         return ""
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     host = name + (f":{port}" if port else "")
-    return f"{parts.scheme}://{host}{parts.path}"[:MAX_REFERRER]
+    path = PAGES if parts.path.startswith(PAGES) else parts.path
+    return f"{parts.scheme}://{host}{path}"[:MAX_REFERRER]
 
 
 def first_language(accept_language: str) -> str:

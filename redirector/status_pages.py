@@ -1,6 +1,7 @@
 """Answers for the pages of jobs: which page in which language, made once and kept a moment; what it is made of is elsewhere."""
 
 import gzip
+import re
 import time
 from collections import OrderedDict
 from datetime import UTC, date, datetime
@@ -31,6 +32,7 @@ from redirector.routes import Route
 POLL_HEADER: Final = "waymark-poll"
 MAX_MADE: Final = 4_000
 FRESH_FOR_S: Final = 5.0  # how a job stands changes with time alone
+NO_GZIP: Final = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)")
 NEVER_A_CODE: Final = ("-",)
 PART_HEADERS: Final = {
     name: value for name, value in STATUS_HEADERS.items() if name not in ("Content-Security-Policy", "Vary")
@@ -86,7 +88,8 @@ class StatusPages:
             self._record(request, source, client, reason)
         if asked is not None and made.tag in asked:
             return Response(status_code=304, headers={**STATUS_HEADERS, "ETag": made.tag})
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        accepted = request.headers.get("accept-encoding", "")
+        if "gzip" in accepted and not NO_GZIP.search(accepted):
             return _html(made.body, {"ETag": made.tag, "Content-Encoding": "gzip"})
         return _html(gzip.decompress(made.body), {"ETag": made.tag})
 
@@ -111,7 +114,7 @@ class StatusPages:
         return Response(found, headers=PART_HEADERS, media_type=kind) if found else None
 
     def _ended(self, request: Request[Any], source: Source) -> Response:
-        html = ended_html(source.shop, _texts(request, source.shop), expired=isinstance(source, ExpiredSource))
+        html = ended_html(source.shop, _texts(request, source.shop), _now(), expired=isinstance(source, ExpiredSource))
         return Response(html, 410, headers=STATUS_HEADERS, media_type="text/html")
 
     def _made_of(self, source: JobSource, texts: Texts) -> _Made:

@@ -96,6 +96,12 @@ def test_what_the_shop_promised_comes_before_the_estimate() -> None:
     assert eta_in_force(None, None) is None
 
 
+def test_an_estimate_is_told_to_the_quarter_of_an_hour_and_a_promise_to_the_minute() -> None:
+    for estimated in ("2026-11-26T12:00:00.000001", "2026-11-26T12:07:30", "2026-11-26T12:15"):
+        assert eta_in_force(None, at(estimated)) == at("2026-11-26T12:15")
+    assert eta_in_force(at("2026-11-25T12:01"), at("2026-11-26T12:07")) == at("2026-11-25T12:01")
+
+
 # A job of Monday 9:00 that is due on Wednesday 17:00: 23 working hours, of which a tenth is 2 h 18 min.
 @pytest.mark.parametrize(
     ("now", "estimated", "word"),

@@ -233,6 +233,7 @@ REFERRERS = [
     ("https://news.example:notaport/x", ""),
     ("http://[half/x", ""),
     ("https:///path", ""),
+    ("https://w.example/j/0123456789abcdef/photo.jpg", "https://w.example/j/"),
 ]
 
 

@@ -39,7 +39,8 @@ def test_the_best_rated_language_we_have(header: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "expected"), [("ar", "ar"), ("AR-eg", "ar"), ("de", "fr"), ("", "fr"), (None, "fr"), ("<script>", "fr")]
+    ("chosen", "expected"),
+    [("ar", "ar"), ("AR-eg", "ar"), ("es_MX", "es"), ("de", "fr"), ("", "fr"), (None, "fr"), ("<script>", "fr")],
 )
 def test_what_the_visitor_chose_wins_when_we_have_it(chosen: str | None, expected: str) -> None:
     assert language_for("fr,es;q=0.5", chosen=chosen) == expected

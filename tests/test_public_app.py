@@ -376,6 +376,7 @@ def test_the_start_page_has_a_field_for_a_code(asked: TestClient) -> None:
         assert answer.status_code == 200
         assert "Type your code" in answer.text
     assert "Escriba su código" in asked.get("/?hl=es").text
+    assert "<input type=hidden name=hl value=es>" in asked.get("/?hl=es").text  # kept for when nothing is found
     assert asked.head("/").status_code == 200
 
 

@@ -190,6 +190,46 @@ def test_a_shop_that_never_opens_gives_no_new_date() -> None:
     assert (page.word, page.new_at) == ("late", None)
 
 
+WORKDAYS = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+CHRISTMAS = ({"from": "2026-03-05", "until": "2026-03-06", "name": "not for customers"},)
+
+
+@pytest.mark.parametrize(
+    ("after_h", "said"),
+    [
+        (1, "<b>Open now</b>"),
+        (9, "<b>Closed now</b> \u00b7 Opens: <bdi>Tuesday, 3 March, 09:00</bdi>"),  # 18:00 sharp
+        (3 * 24, "<b>Closed now</b> \u00b7 Opens: <bdi>Monday, 9 March, 09:00</bdi>"),  # behind closed days, a weekend
+    ],
+)
+@pytest.mark.parametrize(
+    ("stages", "eta_h", "is_first"), [(["repair"], None, False), (["repair"], 0.5, True), (["ready"], 9, True)]
+)
+def test_whether_the_shop_is_open_is_said_once_and_first_to_who_will_call_or_come(
+    stages: list[str], eta_h: float | None, is_first: bool, after_h: float, said: str
+) -> None:
+    source = job(stages, eta_h=eta_h, shop=replace(SHOP, opening_hours=WORKDAYS, holidays=CHRISTMAS))
+    html, _ = status_html(source, seen(source, after_h), texts_for("en"), MONDAY + timedelta(hours=after_h))
+    assert html.count(said) == 1
+    assert (html.index(said) < html.index("<ol>")) == is_first
+    assert "Closed: Thursday, 5 March to Friday, 6 March" in html
+    assert "not for customers" not in html
+
+
+def test_a_page_is_another_one_once_the_shop_closes() -> None:
+    source = job(["repair"], shop=replace(SHOP, opening_hours=WORKDAYS))
+    assert seen(source, 1) == seen(source, 8.9) != seen(source, 9)
+
+
+def test_a_shop_without_hours_says_nothing_of_being_open() -> None:
+    source = job(["ready"])
+    html, _ = status_html(source, seen(source, 1), texts_for("en"), MONDAY)
+    assert "Open now" not in html
+    never = job(["ready"], shop=replace(SHOP, opening_hours={"mon": []}))
+    html, _ = status_html(never, seen(never, 1), texts_for("en"), MONDAY)
+    assert "<b>Closed now</b></p>" in html
+
+
 @pytest.mark.parametrize("language", [*LANGUAGES, PSEUDO])
 @pytest.mark.parametrize("stages", [["intake"], ["repair"], ["ready"], ["picked-up"]], ids=lambda stages: stages[0])
 def test_every_text_of_the_page_is_in_the_catalogues(language: str, stages: list[str]) -> None:

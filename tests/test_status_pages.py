@@ -111,6 +111,24 @@ def test_it_is_small_private_and_needs_nothing_else(waymark: Running, bicycle: J
         assert [address for address in loaded if not address.startswith(("/-/status-", "data:,"))] == []
 
 
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, br", "gzip"),
+        ("br;q=1.0, gzip;q=0.8", "gzip"),
+        ("gzip;q=0", None),
+        ("gzip; q=0.0, br", None),
+        ("br", None),
+    ],
+)
+def test_it_is_compressed_for_those_who_can_read_that(
+    waymark: Running, bicycle: Job, accepted: str, encoding: str | None
+) -> None:
+    page = ask(waymark.public_port, path_of(bicycle), Accept_Encoding=accepted)
+    assert page.headers.get("content-encoding") == encoding
+    assert "<h1>" in page.text
+
+
 def test_the_script_is_small_and_never_changes_under_its_name(waymark: Running, bicycle: Job) -> None:
     page = ask(waymark.public_port, path_of(bicycle)).text
     [path] = re.findall(r"src=(/-/status-\w+\.js)", page)
@@ -176,7 +194,9 @@ def test_a_late_job_says_sorry_and_offers_a_call(waymark: Running, house: House,
     assert "We are sorry" in standing
     assert "New date: <bdi>" in standing
     assert "It was expected: <bdi>" in standing
-    assert '<a href="tel:+49301234567"><span>Call <bdi>Corner Repairs</bdi></span></a>' in standing
+    assert re.search(
+        r'<a href="tel:\+49301234567"><svg.*?</svg><span>Call <bdi>Corner Repairs</bdi></span></a>', standing
+    )
 
 
 def test_ready_and_done_are_said_and_undoing_leaves_no_trace(waymark: Running, house: House, shop: int) -> None:

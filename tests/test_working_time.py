@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from codes.conditions import DAYS
 from codes.opening_hours import Hours, read_hours, read_typed_hours
-from jobs.working_time import Calendar, HolidayError, read_holidays
+from jobs.working_time import Calendar, HolidayError, read_holidays, read_typed_holidays, typed_holidays
 
 WEEK = read_typed_hours("mon-fri 09:00-12:00 13:00-18:00; sat 10:00-14:00")
 NIGHTS = read_typed_hours("mon-sun 00:00-06:00 22:00-24:00")
@@ -225,6 +225,33 @@ def test_holidays_are_kept_in_order_and_in_one_form() -> None:
     ]
     assert read_holidays(read_holidays(given)) == read_holidays(given)
     assert read_holidays(None) == []
+
+
+def test_typed_holidays_are_read_back_as_they_are_shown() -> None:
+    typed = "2026-12-24 to 2026-12-26 Christmas; 2027-01-01\n2027-05-01 Labour Day"
+    holidays = read_holidays(read_typed_holidays(typed))
+    assert holidays == [
+        {"from": "2026-12-24", "until": "2026-12-26", "name": "Christmas"},
+        {"from": "2027-01-01", "until": "2027-01-01", "name": ""},
+        {"from": "2027-05-01", "until": "2027-05-01", "name": "Labour Day"},
+    ]
+    assert read_holidays(read_typed_holidays("; ".join(typed_holidays(holidays)))) == holidays
+    assert read_typed_holidays(" ;\n") == []
+
+
+@pytest.mark.parametrize(
+    ("day", "closing"),
+    [
+        (date(2026, 12, 23), "2026-12-23T17:00:00+00:00"),
+        (date(2026, 12, 24), "2026-12-24T22:59:00+00:00"),  # a holiday
+        (date(2026, 12, 27), "2026-12-27T22:59:00+00:00"),  # a Sunday
+        (date(2026, 7, 1), "2026-07-01T16:00:00+00:00"),  # summer time
+    ],
+)
+def test_a_day_ends_with_its_last_closing(day: date, closing: str) -> None:
+    hours = {name: [["09:00", "12:00"], ["13:00", "18:00"]] for name in ("mon", "tue", "wed", "thu", "fri")}
+    calendar = Calendar("Europe/Berlin", hours, read_holidays([{"from": "2026-12-24"}]))
+    assert calendar.end_of(day).isoformat() == closing
 
 
 @pytest.mark.parametrize(
