@@ -21,11 +21,11 @@ from codes.rules import read_rules
 from codes.versions import (
     Content,
     add_versions,
+    earlier_step,
     list_versions,
     next_version,
     origin_of,
     restoring,
-    step_of,
     version_values,
 )
 from database.changes import record_changes
@@ -186,10 +186,9 @@ async def undo(
         code = await get_code(connection, text, domain)
         refuse_stale(code, expected_version)
         history = {version.number: version for version in await list_versions(connection, code.id)}
-        base = step_of(history[code.version])
-        if base == 1:
+        origin = earlier_step(history, code.version)
+        if origin is None:
             raise Conflict(f"code {code.code} is already back at its first destination; there is nothing to undo.")
-        origin = step_of(history[base - 1])
         return await _add_version(connection, code, history[origin].content, "undo", who, reason, restores=origin)
 
 

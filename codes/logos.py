@@ -1,5 +1,7 @@
 """Logos for the middle of a symbol: read with care, stripped to pixels, kept small. How large one may be is said here."""
 
+import base64
+import binascii
 import io
 import math
 import warnings
@@ -52,6 +54,15 @@ def read_logo(data: bytes) -> Logo:
     room = int(PLATE_PX * LOGO_ON_PLATE)
     image.thumbnail((room, room), Image.Resampling.LANCZOS)
     return Logo(Image.frombytes("RGBA", image.size, image.tobytes()))
+
+
+def logo_from(text: str) -> Logo:
+    """From base64; raises LogoError."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise LogoError("The logo is not base64. Send the picture file's bytes in base64.") from None
+    return read_logo(data)
 
 
 def _pixels(data: bytes) -> Image.Image:

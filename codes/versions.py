@@ -125,6 +125,12 @@ def step_of(version: Version) -> int:
     return version.number if version.restores is None or version.action != "undo" else version.restores
 
 
+def earlier_step(history: Mapping[int, Version], number: int) -> int | None:
+    """The version that an undo of this one brings back; None at the first."""
+    base = step_of(history[number])
+    return None if base == 1 else step_of(history[base - 1])
+
+
 def next_version(
     number: int, content: Content, action: str, who: str, reason: str, at: datetime | None = None
 ) -> Version:

@@ -7,10 +7,13 @@ from zoneinfo import ZoneInfo
 
 from codes.opening_hours import read_typed_hours, typed_hours
 from dashboard.job_views import typed_time
+from dashboard.show import sentence
+from dashboard.views import Form
 from jobs.jobs import JobError, JobFields
 from jobs.languages import LANGUAGES
 from jobs.register import DETAILS, Details, Job, details_values
 from jobs.shops import Shop, ShopError, ShopFields
+from jobs.working_time import read_typed_holidays, typed_holidays
 
 Fields = Mapping[str, str]
 FIRST_YEAR: Final = 2000
@@ -65,10 +68,11 @@ def shop_fields_of(fields: Fields) -> ShopFields:
         address=fields.get("address", ""),
         zone=fields.get("zone", "").strip(),
         opening_hours=hours,
-        holidays=_read_holidays(fields.get("holidays", "")),
+        holidays=read_typed_holidays(fields.get("holidays", "")),
         languages=_read_languages(fields),
         show_note=bool(fields.get("show_note")),
         show_photo=bool(fields.get("show_photo")),
+        looks_per_call=_read_looks(fields.get("looks_per_call", "")),
         cleared=frozenset({"opening_hours"} if hours is None else ()),
     )
 
@@ -78,12 +82,23 @@ def shop_values(shop: Shop) -> dict[str, str]:
     return {
         **{name: getattr(shop, name) for name in ("name", "country", "phone", "whatsapp", "email", "address", "zone")},
         "hours": typed_hours(shop.opening_hours),
-        "holidays": "\n".join(_typed_holiday(holiday) for holiday in shop.holidays),
+        "holidays": "\n".join(typed_holidays(shop.holidays)),
         "language": shop.language,
         **{f"in_{language}": "1" if language in shop.languages else "" for language in LANGUAGES},
         "show_note": "1" if shop.show_note else "",
         "show_photo": "1" if shop.show_photo else "",
+        "looks_per_call": str(shop.looks_per_call),
     }
+
+
+def refused(fields: Fields, error: Exception) -> Form:
+    """With what was typed, and why it was not taken."""
+    return Form({name: value for name, value in fields.items() if name != "csrf"}, {"": sentence(error)})
+
+
+def whole(text: str | None) -> int | None:
+    """None for what is no number of a few digits."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def _details(fields: Fields) -> dict[str, str]:
@@ -103,27 +118,16 @@ def _read_time(typed: str) -> datetime | None:
     return at
 
 
+def _read_looks(typed: str) -> int | None:
+    if not typed.strip():
+        return None
+    number = whole(typed.strip())
+    if number is None:
+        raise ShopError(f"looks that stand for one call: a whole number, not {typed[:40]!r}.")
+    return number
+
+
 def _read_languages(fields: Fields) -> list[str]:
     first = fields.get("language", "")
     chosen = [language for language in LANGUAGES if fields.get(f"in_{language}")]
     return [first, *(language for language in chosen if language != first)]
-
-
-def _read_holidays(typed: str) -> list[dict[str, str]]:
-    """A line each: 2026-12-24 to 2026-12-26 Christmas. What stands behind the dates is the name."""
-    found = []
-    for line in filter(None, (line.strip() for line in typed.splitlines())):
-        start, _, rest = line.partition(" ")
-        holiday = {"from": start}
-        if rest.strip().startswith("to "):
-            until, _, rest = rest.strip().removeprefix("to ").strip().partition(" ")
-            holiday["until"] = until
-        found.append({**holiday, "name": rest.strip()})
-    if len(found) > 400:
-        raise ShopError("holidays: too many lines; leave past ones out.")
-    return found
-
-
-def _typed_holiday(holiday: Mapping[str, str]) -> str:
-    span = holiday["from"] if holiday["until"] == holiday["from"] else f"{holiday['from']} to {holiday['until']}"
-    return f"{span} {holiday['name']}".strip()

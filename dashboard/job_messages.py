@@ -11,6 +11,7 @@ from jobs.message_texts import CHANNELS, Channel
 from jobs.messages import event_for, language_of, message_for
 from jobs.register import Details, Job
 from jobs.shops import Shop
+from jobs.sms import SmsSize
 from jobs.templates import get_template
 from jobs.workflows import Workflow
 
@@ -42,12 +43,15 @@ async def messages_of(
             message = message_for(job, shop, details, workflow, template, now)
         except Conflict:
             return ()
-        size = message.size
-        length = f"{size.characters} characters, {size.segments} SMS ({size.encoding})" if size else ""
+        length = length_words(message.size) if message.size else ""
         problem = _in_words(message.problem or "")
         note = ". ".join(part[:1].upper() + part[1:] for part in (length, problem) if part)
         views.append(MessageView(BUTTONS[channel], message.href or "", message.subject, message.text, note))
     return tuple(views)
+
+
+def length_words(size: SmsSize) -> str:
+    return f"{size.characters} characters, {size.segments} SMS ({size.encoding})"
 
 
 def _in_words(problem: str) -> str:

@@ -1,10 +1,8 @@
-"""The board of jobs and the page of one, where staff move it on. Viewers see stages and dates, nothing private, no link."""
+"""The page of a job, where staff move it on. Viewers see stages and dates, nothing private, no link."""
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
@@ -15,14 +13,12 @@ from codes.alphabet import CodeError
 from codes.errors import Conflict, NotFound
 from dashboard.access import Identity, TheParts
 from dashboard.forms import check_form, read_form
-from dashboard.job_forms import details_change_of, job_change_of, job_values, new_job_of, private_values
+from dashboard.job_cards import shops_by_id
+from dashboard.job_forms import details_change_of, job_change_of, job_values, private_values, refused, whole
 from dashboard.job_messages import messages_of
-from dashboard.job_signals import signals_of
 from dashboard.job_views import (
     DeleteJobPage,
     JobPage,
-    JobsPage,
-    boards_of,
     card_of,
     contact_of,
     job_path,
@@ -35,45 +31,21 @@ from dashboard.parts import Parts
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
 from dashboard.views import Form
-from jobs.jobs import JobFields, Occasion, Stale, delete_job, move_job, put_job, put_job_in, set_photo
+from jobs.jobs import JobFields, Occasion, Stale, delete_job, move_job, put_job, set_photo
 from jobs.kinds import list_workflows
 from jobs.languages import LANGUAGES
 from jobs.photos import MAX_UPLOAD_BYTES, photo_from
 from jobs.register import (
     Details,
     Job,
-    JobSearch,
-    find_job,
     find_job_by_token,
     get_details,
     get_job,
-    list_details,
-    list_jobs,
     list_moves,
 )
-from jobs.shops import Shop, ensure_default_shop, get_shop, get_shop_named, list_shops
-from jobs.workflows import Workflow
+from jobs.shops import Shop, get_shop, get_shop_named
 
 router = APIRouter(include_in_schema=False)
-
-MOST_OPEN: Final = 2_000
-MOST_DONE: Final = 100
-REFUSALS: Final = (CodeError, Conflict, NotFound)
-
-
-@router.get("/jobs")
-async def jobs(request: Request, who: Reader, parts: TheParts) -> Response:
-    return await _board(request, who, parts)
-
-
-@router.post("/jobs")
-async def add_job(request: Request, who: Writer, parts: TheParts) -> Response:
-    fields = await read_form(request, who)
-    try:
-        job = await _added(parts, fields, who)
-    except REFUSALS as error:
-        return await _board(request, who, parts, form=_refused(fields, error), status=422)
-    return RedirectResponse(job_path(job, await _shops(parts)), 303)
 
 
 @router.get("/jobs/by-code/{token}")
@@ -83,7 +55,7 @@ async def by_code(token: str, _who: Reader, parts: TheParts) -> Response:
         job = await find_job_by_token(connection, token)
     if job is None:
         raise NotFound("no job has this code (any more).")
-    return RedirectResponse(job_path(job, await _shops(parts)), 303)
+    return RedirectResponse(job_path(job, await shops_by_id(parts)), 303)
 
 
 @router.get("/jobs/{reference}")
@@ -96,7 +68,7 @@ async def move(reference: str, request: Request, who: Writer, parts: TheParts) -
     """A second tap on the same button finds the job where it should be, and is no error."""
     fields = await read_form(request, who)
     shop = _asked_shop(request)
-    to, on = fields.get("to", ""), Occasion(who.name, None, _whole(fields.get("revision")))
+    to, on = fields.get("to", ""), Occasion(who.name, None, whole(fields.get("revision")))
     try:
         await move_job(parts.database, reference, to, on, shop=shop, reason=fields.get("reason", "")[:500])
     except Stale as error:
@@ -115,7 +87,7 @@ async def edit(reference: str, request: Request, who: Writer, parts: TheParts) -
         found = await _find(reference, request, parts)
         await _put(parts, found, job_change_of(fields, found, await _shop_of(parts, found)), fields, who)
     except (CodeError, Conflict) as error:
-        return await _page(reference, request, who, parts, form=_refused(fields, error), status=_status(error))
+        return await _page(reference, request, who, parts, form=refused(fields, error), status=_status(error))
     return await _back(reference, request, parts)
 
 
@@ -126,7 +98,7 @@ async def edit_details(reference: str, request: Request, who: Writer, parts: The
         found = await _find(reference, request, parts)
         await _put(parts, found, details_change_of(fields, await _shop_of(parts, found)), fields, who)
     except (CodeError, Conflict) as error:
-        return await _page(reference, request, who, parts, details=_refused(fields, error), status=_status(error))
+        return await _page(reference, request, who, parts, details=refused(fields, error), status=_status(error))
     return await _back(reference, request, parts)
 
 
@@ -151,7 +123,7 @@ async def photo(reference: str, request: Request, who: Writer, parts: TheParts) 
 
 @router.get("/jobs/{reference}/delete")
 async def ask_delete(reference: str, request: Request, who: Writer, parts: TheParts) -> Response:
-    found, shops = await _find(reference, request, parts), await _shops(parts)
+    found, shops = await _find(reference, request, parts), await shops_by_id(parts)
     page = DeleteJobPage(found.reference, found.item, job_path(found, {}), shop_query(found, shops))
     return show(request, page, who)
 
@@ -163,61 +135,8 @@ async def delete(reference: str, request: Request, who: Writer, parts: TheParts)
     return RedirectResponse("/jobs", 303)
 
 
-async def _added(parts: Parts, fields: Mapping[str, str], who: Identity) -> Job:
-    """Never one that is there already: what looks new must not change another customer's job."""
-    reference, given = fields.get("reference", "").strip(), new_job_of(fields)
-    async with parts.database.transaction() as connection:
-        shop = await (get_shop_named(connection, given.shop) if given.shop else ensure_default_shop(connection))
-        if await find_job(connection, reference, shop.id):
-            raise Conflict(f"there is a job {reference[:80]!r} already. Choose another reference, or open that one.")
-        given = replace(given, shop=shop.name)
-        return (await put_job_in(connection, reference, given, Occasion(who.name)))[0]
-
-
 async def _put(parts: Parts, found: Job, given: JobFields, fields: Mapping[str, str], who: Identity) -> None:
-    await put_job(parts.database, found.reference, given, Occasion(who.name, None, _whole(fields.get("revision"))))
-
-
-async def _board(
-    request: Request, who: Identity, parts: Parts, form: Form | None = None, status: int = 200
-) -> Response:
-    now, query, staff = datetime.now(UTC), request.query_params, who.may("editor")
-    asked = {name: query.get(name, "").strip()[:200] for name in ("q", "kind", "shop", "show")}
-    shops = await _shops(parts)
-    shop_id = next((shop.id for shop in shops.values() if shop.name == asked["shop"]), None)
-    is_done = asked["show"] == "done"
-    most = MOST_DONE if is_done else MOST_OPEN
-    async with parts.database.reading() as connection:
-        workflows = await list_workflows(connection)
-        search = JobSearch(
-            shop_id=shop_id,
-            kind=asked["kind"],
-            stages=_done_stages(workflows) if is_done else (),
-            open_only=not is_done,
-            text=asked["q"],
-            private=staff,
-            limit=most + 1,
-        )
-        found = await list_jobs(connection, search)
-        details = await list_details(connection, [job.id for job in found[:most]]) if staff else {}
-    cards = [(job, card_of(job, workflows.get(job.kind), shops, details.get(job.id), now)) for job in found[:most]]
-    signals, calls_saved = await signals_of(parts, cards, shops, now) if not any(asked.values()) else ((), "")
-    page = JobsPage(
-        boards=() if is_done else boards_of(cards, workflows),
-        done=tuple(card for _job, card in cards) if is_done else None,
-        total=len(cards),
-        late=sum(card.standing.word == "late" for _job, card in cards),
-        is_cut=len(found) > most,
-        asked=asked,
-        kinds={kind: workflow.name for kind, workflow in workflows.items()},
-        shops=tuple(shop.name for shop in shops.values()) if len(shops) > 1 else (),
-        zone=next(iter(shops.values())).zone,
-        form=form or Form(),
-        form_open=form is not None,
-        signals=signals,
-        calls_saved=calls_saved,
-    )
-    return show(request, page, who, status=status)
+    await put_job(parts.database, found.reference, given, Occasion(who.name, None, whole(fields.get("revision"))))
 
 
 async def _page(
@@ -231,7 +150,7 @@ async def _page(
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    now, staff, shops = datetime.now(UTC), who.may("editor"), await _shops(parts)
+    now, staff, shops = datetime.now(UTC), who.may("editor"), await shops_by_id(parts)
     found = await _find(reference, request, parts)
     async with parts.database.reading() as connection:
         workflow = (await list_workflows(connection)).get(found.kind)
@@ -297,33 +216,11 @@ def _asked_shop(request: Request) -> str | None:
 
 async def _back(reference: str, request: Request, parts: Parts, mark: str = "") -> Response:
     found = await _find(reference, request, parts)
-    path = job_path(found, await _shops(parts))
+    path = job_path(found, await shops_by_id(parts))
     if mark:
         path += f"{'&' if '?' in path else '?'}{mark}=1"
     return RedirectResponse(path, 303)
 
 
-async def _shops(parts: Parts) -> dict[int, Shop]:
-    """By id, the default one first; there always is one."""
-    async with parts.database.reading() as connection:
-        found = await list_shops(connection)
-    if not found:
-        async with parts.database.transaction() as connection:
-            found = [await ensure_default_shop(connection)]
-    return {shop.id: shop for shop in found}
-
-
-def _done_stages(workflows: Mapping[str, Workflow]) -> tuple[str, ...]:
-    return tuple({stage.key for workflow in workflows.values() for stage in workflow.stages if stage.phase == "done"})
-
-
-def _refused(fields: Mapping[str, str], error: Exception) -> Form:
-    return Form({name: value for name, value in fields.items() if name != "csrf"}, {"": sentence(error)})
-
-
 def _status(error: Exception) -> int:
     return 409 if isinstance(error, Conflict) else 422
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None

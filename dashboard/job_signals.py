@@ -1,65 +1,85 @@
 """What the board says a shop might do something about, from what customers looked at. The number of calls is an estimate."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from analytics.looks import Looks, count_occasions, looks_at_jobs
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.looks import count_occasions, looks_at_jobs, often_looked_at
 from analytics.periods import midnight
+from dashboard.board_views import Overview, Signal
 from dashboard.formats import counted
-from dashboard.job_views import JobCard, Signal
+from dashboard.job_cards import cards_of
 from dashboard.parts import Parts
-from jobs.register import Job
+from jobs.search import JobSearch, count_jobs, late_only, list_jobs, list_marks, shops_of_jobs, stages_in
 from jobs.shops import Shop
+from jobs.workflows import Workflow
 
 OFTEN: Final = 3
 SHOWN: Final = 5
 SAVED_DAYS: Final = 30
-LOOKS_PER_CALL: Final = 3  # an assumption, and said to be one
-
-Held = Sequence[tuple[Job, JobCard]]
+OPEN: Final = JobSearch(open_only=True, sort="due", limit=SHOWN)
 
 
-async def signals_of(parts: Parts, held: Held, shops: dict[int, Shop], now: datetime) -> tuple[tuple[Signal, ...], str]:
-    """The signals there are something in, and the line about calls; "" when nobody looked yet, or the store cannot say."""
-    shop = next(iter(shops.values()))
-    zone = ZoneInfo(shop.zone)
+async def overview_of(
+    parts: Parts, workflows: Mapping[str, Workflow], shops: Mapping[int, Shop], now: datetime, *, staff: bool
+) -> Overview:
+    zone = ZoneInfo(next(iter(shops.values())).zone)
     today = midnight(now.astimezone(zone).date(), zone)
-    looks = await looks_at_jobs(parts.store, [job.id for job, _card in held], today)
-    occasions = await count_occasions(parts.store, now - timedelta(days=SAVED_DAYS))
-    return signals_from(held, looks), calls_saved(occasions or 0)
-
-
-def signals_from(held: Held, looks: dict[int, Looks] | None) -> tuple[Signal, ...]:
-    """``looks`` None: only what the jobs themselves say."""
-    late = [card for _job, card in held if card.standing.word == "late"]
-    found = [_signal("Overdue", "Later than was said. A new date, or a call, before they call.", late)]
-    if looks is not None:
-        unseen = [
-            card
-            for job, card in held
-            if card.standing.word == "ready" and (job.id not in looks or looks[job.id].last_at < job.stage_at)
-        ]
-        often = [card for job, card in held if job.id in looks and looks[job.id].recent >= OFTEN]
-        found += [
-            _signal(
-                "Ready, not looked at", "Nobody has looked at the page since it is ready. A message helps.", unseen
+    often = await often_looked_at(parts.store, today, OFTEN)
+    occasions = await count_occasions(parts.store, now - timedelta(days=SAVED_DAYS)) or {}
+    late = late_only(OPEN, workflows, now)
+    async with parts.database.reading() as connection:
+        unseen = await _unseen(parts, connection, workflows)
+        asked = (
+            ("Overdue", "Later than was said. A new date, or a call, before they call.", late),
+            (
+                "Ready, not looked at",
+                "Nobody has looked at the page since it is ready. A message helps.",
+                replace(OPEN, ids=unseen),
             ),
-            _signal("Looked at often today", f"{OFTEN} times or more: likely to call.", often),
-        ]
-    return tuple(signal for signal in found if signal.cards)
+            (
+                "Looked at often today",
+                f"{OFTEN} times or more: likely to call.",
+                replace(OPEN, ids=[] if often is None else often),
+            ),
+        )
+        signals = []
+        for title, text, search in asked:
+            count = await count_jobs(connection, search)
+            found = await list_jobs(connection, search) if count else []
+            cards = await cards_of(connection, found, workflows, shops, now, staff=staff)
+            more = f" {count - SHOWN} more are on the board." if count > SHOWN else ""
+            if count:
+                signals.append(Signal(f"{title}: {count}", text + more, tuple(cards)))
+        of_shops = await shops_of_jobs(connection, list(occasions)) if len(shops) > 1 else {}
+    by_shop: Counter[int] = Counter()
+    for job_id, count in occasions.items():
+        by_shop[of_shops.get(job_id, next(iter(shops)))] += count
+    return Overview(tuple(signals), *calls_saved([(shops[shop_id], count) for shop_id, count in by_shop.items()]))
 
 
-def calls_saved(occasions: int) -> str:
-    if occasions < LOOKS_PER_CALL:
-        return ""
+def calls_saved(occasions: Sequence[tuple[Shop, int]]) -> tuple[str, str]:
+    """The estimate with its formula, and what it assumes."""
+    saved = sum(count // shop.looks_per_call for shop, count in occasions)
+    if not saved:
+        return "", ""
+    terms = [f"{counted(count, 'occasion')} / {shop.looks_per_call}" for shop, count in occasions if count]
     return (
-        f"Estimate: about {counted(occasions // LOOKS_PER_CALL, 'call')} saved in {SAVED_DAYS} days. Customers looked at their "
-        f"pages on {counted(occasions, 'occasion')}; it assumes that one in {LOOKS_PER_CALL} would have called instead."
+        f"Estimate: about {counted(saved, 'call')} saved in {SAVED_DAYS} days ({' + '.join(terms)}).",
+        "An occasion is a day on which somebody looked at the page of their job. How many of them stand for one call is an"
+        " assumption of yours, in the settings of the shop.",
     )
 
 
-def _signal(title: str, text: str, cards: list[JobCard]) -> Signal:
-    more = f" {len(cards) - SHOWN} more are on the board." if len(cards) > SHOWN else ""
-    return Signal(f"{title}: {len(cards)}", text + more, tuple(cards[:SHOWN]))
+async def _unseen(parts: Parts, connection: AsyncConnection, workflows: Mapping[str, Workflow]) -> list[int]:
+    """Ready ones at which nobody has looked since; none when the store cannot say."""
+    ready = await list_marks(connection, replace(OPEN, at=stages_in(workflows, "ready"), limit=None))
+    looks = await looks_at_jobs(parts.store, [job.id for job in ready])
+    if looks is None:
+        return []
+    return [job.id for job in ready if job.id not in looks or looks[job.id] < job.stage_at]

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.errors import Conflict
+from dashboard.labels import forget_stickers
 from dashboard.parts import Parts
 from dashboard.tasks import OPEN, Handler, Progress, Task, add_task, list_tasks
 from database.engine import Database, to_its_end
@@ -17,6 +18,7 @@ from database.schema import jobs
 from jobs.catching_up import forget_entries
 from jobs.jobs import give_codes
 from jobs.leaving import count_jobs, expire_due_jobs, newest_job_id, wipe_expired, wipe_some
+from jobs.outgoing import forget_events
 from jobs.shops import Shop, get_shop
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ def wipe_handler(parts: Parts) -> Handler:
             async with parts.database.reading() as connection:
                 left = (await count_jobs(connection, shop_id))["jobs"]
             progress(max(0, task.total - left))
+        await asyncio.to_thread(forget_stickers, parts.settings.data_dir)
         await to_its_end(wipe_expired(parts.database, shop_id, datetime.now(UTC), who=task.created_by, shop=shop.name))
         return {"jobs": task.total}
 
@@ -96,6 +99,7 @@ async def keep_retention(database: Database) -> None:
             if count := await to_its_end(expire_due_jobs(database, now)):
                 log.info("%d jobs have expired; their links say so", count)
             await to_its_end(forget_entries(database, now))
+            await to_its_end(forget_events(database, now))
         except SQLAlchemyError as error:
             log.error("expiring jobs: %s", getattr(error, "orig", None) or error)
         await asyncio.sleep(RETENTION_EVERY_S)

@@ -1,6 +1,6 @@
-"""What the pages of jobs show: the board by stage, one job with its next steps. Pure; what is private is left out here."""
+"""What the pages of jobs show of one: its card, its next steps. Pure; what is private is left out here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Final
@@ -15,7 +15,6 @@ from jobs.register import Details, Job, Move
 from jobs.shops import Shop
 from jobs.workflows import Stage, Workflow
 
-CARDS_PER_COLUMN: Final = 50
 TYPED_TIME: Final = "%Y-%m-%dT%H:%M"
 ACTIONS: Final = {
     "create": "Created",
@@ -44,26 +43,26 @@ LONG: Final = ("customer_address", "internal_note")
 
 @dataclass(frozen=True, slots=True)
 class StandingView:
-    """Icon, words and colour say the same; ``rank`` sorts what is urgent to the front."""
+    """Icon, words and colour say the same."""
 
     word: str
     text: str
     icon: str
-    rank: int
 
 
 STANDINGS: Final = {
-    "late": StandingView("late", "Late", "warn", 0),
-    "may-be-late": StandingView("may-be-late", "May be late", "clock", 1),
-    "on-track": StandingView("on-track", "On track", "done", 2),
-    "ready": StandingView("ready", "Ready", "done", 2),
-    "done": StandingView("done", "Done", "done", 3),
-    "": StandingView("none", "No date", "clock", 2),
+    "late": StandingView("late", "Late", "warn"),
+    "may-be-late": StandingView("may-be-late", "May be late", "clock"),
+    "on-track": StandingView("on-track", "On track", "done"),
+    "ready": StandingView("ready", "Ready", "done"),
+    "done": StandingView("done", "Done", "done"),
+    "": StandingView("none", "No date", "clock"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class JobCard:
+    id: int
     reference: str
     path: str
     item: str
@@ -74,59 +73,6 @@ class JobCard:
     since: Moment
     expected: Moment | None
     standing: StandingView
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    phase: str
-    count: int
-    cards: tuple[JobCard, ...]
-
-    @property
-    def more(self) -> int:
-        return self.count - len(self.cards)
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    kind: str
-    name: str
-    columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JobsPage:
-    """Open jobs as ``boards``, done ones as ``done``; ``late`` counts the overdue ones among those shown."""
-
-    template: ClassVar[str] = "jobs.html"
-    active: ClassVar[str] = "jobs"
-    boards: tuple[Board, ...]
-    done: tuple[JobCard, ...] | None
-    total: int
-    late: int
-    is_cut: bool
-    asked: Mapping[str, str]
-    kinds: Mapping[str, str]
-    shops: tuple[str, ...]
-    zone: str
-    form: Form
-    form_open: bool
-    signals: tuple["Signal", ...] = ()
-    calls_saved: str = ""
-
-    @property
-    def is_narrowed(self) -> bool:
-        return any(self.asked.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """What the shop might do something about: how many, of what, and the first of them."""
-
-    title: str
-    text: str
-    cards: tuple[JobCard, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +170,7 @@ def card_of(
     zone = ZoneInfo(shop.zone)
     stage = workflow.find_stage(job.stage) if workflow else None
     return JobCard(
+        id=job.id,
         reference=job.reference,
         path=job_path(job, shops),
         item=job.item,
@@ -235,27 +182,6 @@ def card_of(
         expected=moment(job.eta_at, zone, now) if job.eta_at else None,
         standing=_standing(job, workflow, shop, now),
     )
-
-
-def boards_of(found: Iterable[tuple[Job, JobCard]], workflows: Mapping[str, Workflow]) -> tuple[Board, ...]:
-    """A board for each kind there are jobs of; a column for each stage, optional ones only with jobs. Urgent ones first."""
-    held: dict[str, dict[str, list[tuple[Job, JobCard]]]] = {}
-    for job, card in found:
-        held.setdefault(job.kind, {}).setdefault(job.stage, []).append((job, card))
-    boards = []
-    for kind in [*workflows, *(held.keys() - workflows.keys())]:
-        if kind not in held:
-            continue
-        workflow, by_stage = workflows.get(kind), held[kind]
-        stages = workflow.stages if workflow else ()
-        columns = [
-            _column(stage.name, stage.phase, by_stage.pop(stage.key, []))
-            for stage in stages
-            if by_stage.get(stage.key) or not (stage.optional or stage.phase == "done")
-        ]
-        columns += [_column(key, "working", rest) for key, rest in by_stage.items()]
-        boards.append(Board(kind, workflow.name if workflow else kind, tuple(columns)))
-    return tuple(boards)
 
 
 def steps_of(
@@ -342,15 +268,6 @@ def _standing(job: Job, workflow: Workflow | None, shop: Shop, now: datetime) ->
     estimated = estimate(workflow, stage.key, job.stage_at, calendar, now)
     found = standing(stage.phase, job.eta_at, now, estimated, calendar=calendar, since=job.created_at)
     return STANDINGS[found.word if found else ""]
-
-
-def _column(name: str, phase: str, held: list[tuple[Job, JobCard]]) -> Column:
-    urgent = sorted(held, key=lambda pair: (pair[1].standing.rank, _expected(pair[0]), pair[0].id))
-    return Column(name, phase, len(held), tuple(card for _job, card in urgent[:CARDS_PER_COLUMN]))
-
-
-def _expected(job: Job) -> float:
-    return job.eta_at.timestamp() if job.eta_at else float("inf")
 
 
 def _undone(workflow: Workflow, job: Job, moves: Sequence[Move]) -> Stage | None:

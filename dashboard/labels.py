@@ -13,11 +13,10 @@ from codes.batches import BatchChange, update_batch
 from codes.codes import Code, codes_by_id
 from codes.decode import QrError
 from codes.label_text import check_installed
-from codes.logos import LogoError
+from codes.logos import LogoError, logo_from
 from codes.selection import Selection, chosen_codes
 from codes.sheets import Label, SheetError, SheetOrder, SheetsUnavailable, make_sheets, placed_labels
 from codes.stocks import Stock, StockError, checked, get_stock
-from dashboard.api.symbols import logo_from
 from dashboard.parts import Parts
 from dashboard.rendering import DEFAULT_BUILD_FOLDER
 from dashboard.tasks import Handler, Progress, Task, TaskRefused, add_task, do_task
@@ -25,16 +24,22 @@ from dashboard.tasks import Handler, Progress, Task, TaskRefused, add_task, do_t
 log = logging.getLogger(__name__)
 
 KIND: Final = "sheet"
+STICKERS: Final = "stickers"
+"""Of jobs: their links are for staff, so these are listed and handed out apart."""
+
 FONTS: Final = DEFAULT_BUILD_FOLDER / "fonts"
 AT_ONCE: Final = 60
 """Labels that are made while the request waits; more become a background task."""
 
-KEEP_DAYS: Final = 30
+FOLDERS: Final = {KIND: "sheets", STICKERS: "stickers"}
+KEEP_DAYS: Final = {KIND: 30, STICKERS: 1}
+"""Stickers name jobs, which may be deleted any day."""
+
 CODES_AT_ONCE: Final = 500
 
 
-def file_of(data_dir: Path, task_id: int) -> Path:
-    return data_dir / "sheets" / f"{task_id}.pdf"
+def file_of(data_dir: Path, task: Task) -> Path:
+    return data_dir / FOLDERS[task.kind] / f"{task.id}.pdf"
 
 
 def stock_from(given: Mapping[str, Any]) -> Stock:
@@ -66,7 +71,7 @@ def labels_of(codes: list[Code], copies: int) -> list[Label]:
     return [Label(code.short_url, code.name, code.legacy) for code in codes for _ in range(copies)]
 
 
-async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], who: str) -> int:
+async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], who: str, kind: str = KIND) -> int:
     """The task's number; small ones are done when it answers. Raises SheetError for what can be seen right away, and
     SheetsUnavailable. ``given["marks_batch"]`` is the print batch that is marked printed once the file is there.
     """
@@ -77,7 +82,7 @@ async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], w
     small = len(labels) <= AT_ONCE
     kept = {**given, "code_ids": [code.id for code in codes]}
     state = "running" if small else "waiting"
-    task = await add_task(parts.database, KIND, kept, len(labels), who, state=state)
+    task = await add_task(parts.database, kind, kept, len(labels), who, state=state)
     if small:
         await do_task(parts.database, task, sheet_handler(parts))
     return task.id
@@ -93,13 +98,13 @@ def sheet_handler(parts: Parts) -> Handler:
                 for code in await codes_by_id(connection, ids[start : start + CODES_AT_ONCE])
             ]
         by_id = {code.id: code for code in found}
-        codes = [by_id[code_id] for code_id in ids if code_id in by_id]
+        codes = [by_id[code_id] for code_id in ids if code_id in by_id and not _is_retired(by_id[code_id])]
         labels = labels_of(codes, task.input["copies"])
         try:
             document = await asyncio.to_thread(make_sheets, order_from(task.input), labels, progress)
         except (QrError, LogoError, StockError, SheetsUnavailable) as problem:
             raise TaskRefused(str(problem)) from None
-        await asyncio.to_thread(_write, file_of(parts.settings.data_dir, task.id), document)
+        await asyncio.to_thread(_write, file_of(parts.settings.data_dir, task), document)
         await asyncio.to_thread(forget_old_sheets, parts.settings.data_dir)
         if batch_id := task.input.get("marks_batch"):
             await update_batch(parts.database, batch_id, BatchChange(printed=True), who=task.created_by)
@@ -110,10 +115,22 @@ def sheet_handler(parts: Parts) -> Handler:
 
 def forget_old_sheets(data_dir: Path) -> None:
     """They can be made again at any time."""
-    before = time.time() - KEEP_DAYS * 86_400
-    for path in (data_dir / "sheets").glob("*.pdf"):
-        if path.stat().st_mtime < before:
-            path.unlink(missing_ok=True)
+    for kind, folder in FOLDERS.items():
+        before = time.time() - KEEP_DAYS[kind] * 86_400
+        for path in (data_dir / folder).glob("*.pdf"):
+            if path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
+
+
+def forget_stickers(data_dir: Path) -> None:
+    """All there are, of a shop that wipes its tracking data or of others: they can be made again at any time."""
+    for path in (data_dir / FOLDERS[STICKERS]).glob("*"):
+        path.unlink(missing_ok=True)
+
+
+def _is_retired(code: Code) -> bool:
+    """Its job was deleted meanwhile."""
+    return code.kind == "job" and not code.name
 
 
 def _write(path: Path, document: bytes) -> None:

@@ -33,16 +33,21 @@ from codes.schedule import list_scheduled
 from codes.search import list_code_ids, list_codes
 from codes.versions import list_versions
 from dashboard import (
+    board_pages,
     bulk_pages,
     code_organise_pages,
     exchange_pages,
     history_pages,
     job_pages,
+    kind_pages,
     organise_pages,
     rules_pages,
+    service_pages,
     shop_pages,
     signing,
     staff_pages,
+    sticker_pages,
+    template_pages,
     token_pages,
 )
 from dashboard.access import Forbidden, Identity, TheParts
@@ -104,9 +109,14 @@ def add_pages(app: FastAPI) -> None:
         bulk_pages,
         rules_pages,
         token_pages,
+        board_pages,
+        service_pages,
         job_pages,
         shop_pages,
+        kind_pages,
+        template_pages,
         staff_pages,
+        sticker_pages,
     ):
         app.include_router(pages.router)
     app.include_router(router)

@@ -18,7 +18,7 @@ from codes.decode import PDFIUM
 from codes.destinations import DestinationError, check_destination
 from codes.domains import list_domains
 from codes.errors import Conflict, NotFound
-from codes.logos import MAX_LOGO_BYTES, Logo, LogoError, read_logo
+from codes.logos import MAX_LOGO_BYTES, Logo, LogoError, logo_from, read_logo
 from codes.names import TagError
 from codes.qr import STATIC_WARNING, QrError, QrInputError, QrStyle, media_type, render, render_static, symbol_version
 from codes.selection import BulkError
@@ -27,18 +27,17 @@ from codes.sheets import SheetsUnavailable
 from codes.stocks import StockError
 from dashboard.access import Identity, TheParts
 from dashboard.addresses import code_path
-from dashboard.api.sheets import SheetIn, first_page, make_ordered
-from dashboard.api.symbols import logo_from, symbol_of
+from dashboard.api.sheets import SheetIn, end_sheet, first_page, make_ordered
+from dashboard.api.symbols import symbol_of
 from dashboard.asked_code import get_asked_code, other_domain
-from dashboard.formats import moment
 from dashboard.forms import read_form
-from dashboard.labels import FONTS, KIND, chosen, file_of, stock_from
+from dashboard.labels import FONTS, KIND, chosen, stock_from
 from dashboard.parts import Parts
 from dashboard.periods import zone_for
-from dashboard.print_views import MEASURES, LabelsPage, SheetView, SymbolPage
+from dashboard.print_views import MEASURES, LabelsPage, SymbolPage, sheet_views
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
-from dashboard.tasks import end_task, list_tasks
+from dashboard.tasks import list_tasks
 from dashboard.views import Form
 
 router = APIRouter(include_in_schema=False)
@@ -137,8 +136,7 @@ async def labels_file(number: int, _who: Reader, parts: TheParts) -> Response:
 @router.post("/labels/{number:int}/end")
 async def end_labels(number: int, request: Request, who: Writer, parts: TheParts) -> Response:
     await read_form(request, who)
-    task = await end_task(parts.database, number, KIND)
-    file_of(parts.settings.data_dir, task.id).unlink(missing_ok=True)
+    await end_sheet(parts, number, KIND)
     return RedirectResponse("/labels#made", 303)
 
 
@@ -266,19 +264,7 @@ async def _labels_page(
     async with parts.database.reading() as connection:
         tasks = await list_tasks(connection, KIND)
         hosts = tuple(domain.host for domain in await list_domains(connection, archived=False))
-    views = tuple(
-        SheetView(
-            id=task.id,
-            state=task.state,
-            done=task.done,
-            total=task.total,
-            stock=task.input.get("stock") or "own measures",
-            problem=task.problem or "",
-            made=moment(task.created_at, zone, now),
-            who=task.created_by,
-        )
-        for task in tasks
-    )
+    views = sheet_views(tasks, zone, now)
     picture = f"data:image/png;base64,{base64.b64encode(preview).decode('ascii')}" if preview else ""
     return show(request, LabelsPage(form, views, picture, hosts, logo), who, status=status)
 

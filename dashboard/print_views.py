@@ -1,13 +1,16 @@
 """What the pages about printing show: symbols in their looks, label sheets and how far they are. No I/O, no requests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 from codes.sheets import Wording
 from codes.stocks import STOCKS
 from dashboard.addresses import domain_query
-from dashboard.formats import Moment
+from dashboard.formats import Moment, moment
+from dashboard.tasks import Task
 from dashboard.views import Form
 
 LEVELS: Mapping[str, str] = {"l": "L, 7 %", "m": "M, 15 %", "q": "Q, 25 %", "h": "H, 30 %"}
@@ -99,6 +102,22 @@ class SheetView:
         return STATES[self.state]
 
 
+def sheet_views(tasks: Iterable[Task], zone: ZoneInfo, now: datetime) -> tuple[SheetView, ...]:
+    return tuple(
+        SheetView(
+            id=task.id,
+            state=task.state,
+            done=task.done,
+            total=task.total,
+            stock=task.input.get("stock") or "own measures",
+            problem=task.problem or "",
+            made=moment(task.created_at, zone, now),
+            who=task.created_by,
+        )
+        for task in tasks
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class LabelsPage:
     """``preview`` is the data: address of the first sheet as a picture."""
@@ -130,10 +149,6 @@ class LabelsPage:
     @property
     def measures(self) -> Mapping[str, str]:
         return MEASURES
-
-    @property
-    def busy(self) -> bool:
-        return any(sheet.is_open for sheet in self.sheets)
 
 
 PrintPage = SymbolPage | LabelsPage

@@ -131,6 +131,13 @@ class WipePage:
     form: Form
 
 
+def shop_id_in(text: str) -> int:
+    """Of an address. Raises NotFound."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 15:
+        raise NotFound("there is no such shop.")
+    return int(text)
+
+
 @router.get("/shops")
 async def shops(request: Request, who: Reader, parts: TheParts) -> Response:
     return await _shops_page(request, who, parts)
@@ -148,18 +155,18 @@ async def add_shop(request: Request, who: Writer, parts: TheParts) -> Response:
 
 @router.get("/shops/{shop_id}")
 async def shop(shop_id: str, request: Request, who: Reader, parts: TheParts) -> Response:
-    return await _shop_page(_id_in(shop_id), request, who, parts)
+    return await _shop_page(shop_id_in(shop_id), request, who, parts)
 
 
 @router.post("/shops/{shop_id}")
 async def change(shop_id: str, request: Request, who: Writer, parts: TheParts) -> Response:
     fields = await read_form(request, who, max_fields=MAX_FIELDS)
     try:
-        await update_shop(parts.database, _id_in(shop_id), shop_fields_of(fields), who=who.name)
+        await update_shop(parts.database, shop_id_in(shop_id), shop_fields_of(fields), who=who.name)
     except (CodeError, Conflict) as error:
         form = Form({name: value for name, value in fields.items() if name != "csrf"}, {"": sentence(error)})
-        return await _shop_page(_id_in(shop_id), request, who, parts, form=form, status=422)
-    return RedirectResponse(f"/shops/{_id_in(shop_id)}?saved=1", 303)
+        return await _shop_page(shop_id_in(shop_id), request, who, parts, form=form, status=422)
+    return RedirectResponse(f"/shops/{shop_id_in(shop_id)}?saved=1", 303)
 
 
 @router.post("/shops/{shop_id}/logo", max_body_size=MAX_UPLOAD_BYTES)
@@ -175,17 +182,17 @@ async def logo(shop_id: str, request: Request, who: Writer, parts: TheParts) -> 
                 if not isinstance(file, UploadFile) or not file.filename:
                     raise CodeError("choose a picture first.")  # noqa: TRY301  the form says it
                 given = ShopFields(logo=await asyncio.to_thread(logo_from, await file.read()))
-            await update_shop(parts.database, _id_in(shop_id), given, who=who.name)
+            await update_shop(parts.database, shop_id_in(shop_id), given, who=who.name)
         except CodeError as error:
-            return await _shop_page(_id_in(shop_id), request, who, parts, problem=sentence(error), status=422)
-    return RedirectResponse(f"/shops/{_id_in(shop_id)}?saved=1", 303)
+            return await _shop_page(shop_id_in(shop_id), request, who, parts, problem=sentence(error), status=422)
+    return RedirectResponse(f"/shops/{shop_id_in(shop_id)}?saved=1", 303)
 
 
 @router.get("/shops/{shop_id}/tracking/{to}")
 async def ask_tracking(shop_id: str, to: str, request: Request, who: Writer, parts: TheParts) -> Response:
     wanted = _tracking_in(to)
     async with parts.database.reading() as connection:
-        found = await get_shop(connection, _id_in(shop_id))
+        found = await get_shop(connection, shop_id_in(shop_id))
         count = (await count_jobs(connection, found.id))["jobs"]
     return show(request, TrackingPage(found, f"/shops/{found.id}", wanted, count), who)
 
@@ -193,7 +200,7 @@ async def ask_tracking(shop_id: str, to: str, request: Request, who: Writer, par
 @router.post("/shops/{shop_id}/tracking/{to}")
 async def track(shop_id: str, to: str, request: Request, who: Writer, parts: TheParts) -> Response:
     await read_form(request, who)
-    found = await set_tracking(parts.database, _id_in(shop_id), _tracking_in(to), who=who.name)
+    found = await set_tracking(parts.database, shop_id_in(shop_id), _tracking_in(to), who=who.name)
     if found.tracking == "on":
         await give_missing_codes(parts.database, found, who.name)
     return RedirectResponse(f"/shops/{found.id}#tracking", 303)
@@ -201,14 +208,14 @@ async def track(shop_id: str, to: str, request: Request, who: Writer, parts: The
 
 @router.get("/shops/{shop_id}/wipe")
 async def ask_wipe(shop_id: str, request: Request, who: Keeper, parts: TheParts) -> Response:
-    return await _wipe_page(_id_in(shop_id), request, who, parts)
+    return await _wipe_page(shop_id_in(shop_id), request, who, parts)
 
 
 @router.post("/shops/{shop_id}/wipe")
 async def wipe(shop_id: str, request: Request, who: Keeper, parts: TheParts) -> Response:
     fields = await read_form(request, who)
     async with parts.database.reading() as connection:
-        found = await get_shop(connection, _id_in(shop_id))
+        found = await get_shop(connection, shop_id_in(shop_id))
     typed = fields.get("confirm", "")
     try:
         if typed.strip() != found.name:
@@ -275,12 +282,6 @@ async def _wipe_page(
         counted = await count_jobs(connection, shop_id)
     page = WipePage(found, f"/shops/{found.id}", counted["jobs"], counted["expired"], form or Form())
     return show(request, page, who, status=status)
-
-
-def _id_in(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 15:
-        raise NotFound("there is no such shop.")
-    return int(text)
 
 
 def _tracking_in(text: str) -> Tracking:

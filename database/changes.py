@@ -24,11 +24,18 @@ class Change:
 async def record_changes(connection: AsyncConnection, kind: str, ref_ids: Sequence[int]) -> None:
     """Belongs into the transaction that writes the thing itself."""
     now = datetime.now(UTC)
-    if connection.dialect.name == "postgresql":
-        # Numbers are given out before the commit: without the lock a later number could be visible first, and a
-        # follower that has read it would never ask for the earlier one.
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+    await numbered_in_order(connection)
     await insert_rows(connection, changes, ("kind", "ref_id", "at"), [(kind, ref_id, now) for ref_id in ref_ids])
+
+
+async def numbered_in_order(connection: AsyncConnection) -> None:
+    """Before rows are inserted that others follow by their numbers: until the commit nobody else inserts such rows.
+
+    PostgreSQL gives numbers out before the commit: a later one could be visible first, and a follower that has read it
+    would never ask for the earlier one.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
 
 
 async def last_seq(connection: AsyncConnection) -> int:

@@ -268,6 +268,7 @@ shops = Table(
     Column("tracking_at", UtcDateTime, nullable=False),  # since when
     Column("show_note", Boolean, nullable=False),  # customers see the public note
     Column("show_photo", Boolean, nullable=False),
+    Column("looks_per_call", Integer, nullable=False),  # so many looks stand for one call saved, the board assumes
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
@@ -281,6 +282,16 @@ job_kinds = Table(
     Column("stages", JSON, nullable=False),  # list in order, as jobs.workflows writes them
     Column("keep_done_days", Integer, nullable=False),  # how long the page stays after completion
     Column("keep_idle_days", Integer, nullable=False),  # after the last change of a job that was never completed
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("updated_by", String(120), nullable=False),
+)
+
+# What the code of each new job of a kind starts with; a kind without a row starts with none.
+job_kind_rules = Table(
+    "job_kind_rules",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("rules", JSON, nullable=False),  # as versions.rules
     Column("updated_at", UtcDateTime, nullable=False),
     Column("updated_by", String(120), nullable=False),
 )
@@ -336,6 +347,7 @@ job_details = Table(
             "technician",
         )
     ),
+    Column("updated_at", UtcDateTime),  # the last change of these; NULL: none since the job was made
 )
 
 # Append-only: every move between stages and every change of the estimate.

@@ -15,7 +15,7 @@ from codes.errors import Conflict
 from codes.names import plain_text
 from database.engine import Database
 from database.schema import batch_entries
-from jobs.jobs import JobError, JobFields, Occasion, delete_job_in, move_job_in, put_job_in
+from jobs.jobs import JobError, JobFields, Occasion, delete_job_in, move_job_in, put_over
 from jobs.register import Job, find_job
 from jobs.shops import get_shop_named
 
@@ -116,12 +116,9 @@ async def _done(connection: AsyncConnection, entry: Entry, who: str) -> Outcome:
         gone = await delete_job_in(connection, entry.reference, on, entry.shop)
         return Outcome("deleted", gone.revision, gone.stage, seen=False, job=None)
     if entry.op == "put":
-        given = replace(entry.fields, shop=entry.shop)
-        before = await _before(connection, entry)
-        job, created = await put_job_in(connection, entry.reference, given, on)
-        changed = before is None or before.revision != job.revision
-        result: Result = "created" if created else "changed" if changed else "unchanged"
-        return Outcome(result, job.revision, job.stage, seen=False, job=job)
+        held, job = await put_over(connection, entry.reference, replace(entry.fields, shop=entry.shop), on)
+        changed: Result = "unchanged" if held is not None and held.revision == job.revision else "changed"
+        return Outcome("created" if held is None else changed, job.revision, job.stage, seen=False, job=job)
     before = await _before(connection, entry)
     to = entry.stage or "" if entry.op == "move" else entry.op
     job = await move_job_in(connection, entry.reference, to, on, shop=entry.shop, reason=entry.reason)

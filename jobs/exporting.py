@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobs.register import Details, JobSearch, list_details, list_jobs, list_moves_of
+from jobs.register import Details, list_details, list_moves_of
+from jobs.search import JobSearch, Place, list_jobs
 
 CHUNK: Final = 200
 _LEFT_OUT: Final = ("id", "shop_id", "code_id", "has_photo")
@@ -15,8 +16,8 @@ _LEFT_OUT: Final = ("id", "shop_id", "code_id", "has_photo")
 
 async def job_records(connection: AsyncConnection, shop_id: int | None = None) -> AsyncIterator[dict[str, Any]]:
     """The newest first."""
-    before: int | None = None
-    while found := await list_jobs(connection, JobSearch(shop_id=shop_id, before_id=before, limit=CHUNK)):
+    behind: Place | None = None
+    while found := await list_jobs(connection, JobSearch(shop_id=shop_id, after=behind, limit=CHUNK)):
         ids = [job.id for job in found]
         details, moves = await list_details(connection, ids), await list_moves_of(connection, ids)
         for job in found:
@@ -26,7 +27,7 @@ async def job_records(connection: AsyncConnection, shop_id: int | None = None) -
                 **asdict(details.get(job.id, Details())),
                 "moves": [_plain(asdict(move), ("id",)) for move in moves.get(job.id, ())],
             }
-        before = ids[-1]
+        behind = Place(ids[-1])
 
 
 def _plain(values: dict[str, Any], left_out: tuple[str, ...]) -> dict[str, Any]:

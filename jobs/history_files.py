@@ -77,7 +77,7 @@ def history_pdf(history: History, fonts: Path | None) -> bytes:
         sheet.line("Time in each stage", PLAIN_PT + 2, 9, above=4)
         sheet.row(_STAYS, SMALL_PT, ruled=True)
         for stay in history.stays:
-            until = _clock(stay.until, zone) or "now"
+            until = _clock(stay.until, zone) or ("" if stay.phase == "done" else "now")
             texts = (stay.name, _clock(stay.since, zone), until, _hours(stay.wall), _hours(stay.working))
             sheet.row([(text, width) for text, (_, width) in zip(texts, _STAYS, strict=True)], SMALL_PT)
         sheet.line("Every change", PLAIN_PT + 2, 9, above=4)
@@ -169,7 +169,7 @@ def _facts(history: History) -> list[tuple[str, str]]:
         ("Serial number", details.serial),
         ("Accessories", details.accessories),
         ("Customer", details.customer_name),
-        ("Received", _clock(job.created_at, zone)),
+        ("Received", _clock(history.stays[0].since if history.stays else job.created_at, zone)),
         ("Promised at first", _clock(told.promised_at, zone)),
         ("Promised last", _clock(job.eta_at, zone)),
         ("Finished", _clock(told.finished_at, zone)),

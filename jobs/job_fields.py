@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,7 @@ class JobFields:
     public_note: str | None = None
     language: str | None = None
     due_at: datetime | None = None  # without a zone: in the shop's
+    due_on: date | None = None  # instead: until the shop closes on that day
     no_due: bool = False  # takes the promised date away: the estimate counts again
     details: Mapping[str, str] = field(default_factory=dict)  # of register.Details
     reason: str = ""
@@ -45,7 +46,7 @@ class JobFields:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """Who does it and when. ``at`` is earlier than now for what is told after being offline."""
+    """Who does it and when. ``at`` is earlier than now for what is told after being offline; without a zone the shop's."""
 
     who: str
     at: datetime | None = None
@@ -61,18 +62,21 @@ def refuse_stale(found: Job, on: Occasion) -> None:
 
 
 def in_zone_of(given: JobFields, shop: Shop) -> JobFields:
-    """A promised time without a zone is the shop's own."""
+    """A promised time without a zone is the shop's own, a date alone its last closing on that day."""
+    if given.due_on is not None:
+        return replace(given, due_at=shop.calendar.end_of(given.due_on), due_on=None)
     if given.due_at is None or given.due_at.tzinfo is not None:
         return given
     return replace(given, due_at=given.due_at.replace(tzinfo=ZoneInfo(shop.zone)))
 
 
-def happened_at(on: Occasion, now: datetime) -> datetime:
+def happened_at(on: Occasion, now: datetime, shop: Shop) -> datetime:
     if on.at is None:
         return now
-    if on.at > now + FUTURE:
-        raise JobError(f"at: {on.at.isoformat()} lies in the future. Say when it happened, or leave it out for now.")
-    return min(on.at, now)
+    at = on.at if on.at.tzinfo else on.at.replace(tzinfo=ZoneInfo(shop.zone))
+    if at > now + FUTURE:
+        raise JobError(f"at: {at.isoformat()} lies in the future. Say when it happened, or leave it out for now.")
+    return min(at, now)
 
 
 def checked_reference(text: str) -> str:
@@ -82,7 +86,9 @@ def checked_reference(text: str) -> str:
             f"a reference is 1 to {MAX_REFERENCE} characters in one line, such as R-1042; got {text[:100]!r}."
         )
     if "/" in reference or reference in (".", ".."):
-        raise JobError(f"a reference stands in addresses, so it has no slash; got {text[:100]!r}.")
+        raise JobError(
+            f"a reference stands in addresses, so it has no slash; got {text[:100]!r}. Send {text[:100].replace('/', '-')!r}."
+        )
     if reference in RESERVED:
         raise JobError(f"{reference!r} is no reference: Waymark has an address of that name. Choose another one.")
     return reference

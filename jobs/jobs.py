@@ -1,10 +1,11 @@
 """Jobs: put, move, delete, expire. Each move is kept for good; each write tells the public side and the outgoing events."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,8 +31,9 @@ from jobs.job_fields import (
     one_line,
     refuse_stale,
 )
+from jobs.kind_rules import find_kind_rules
 from jobs.kinds import DEFAULT_KIND, get_workflow
-from jobs.moves import append_move, event_payload, tell
+from jobs.moves import action_of, append_move, event_of, event_payload, tell
 from jobs.register import DETAILS, Job, find_job, get_details, get_job, get_job_by_id
 from jobs.shops import Shop, ensure_default_shop, get_shop, get_shop_named
 from jobs.workflows import Stage, Workflow
@@ -50,6 +52,7 @@ __all__ = [
     "move_job_in",
     "put_job",
     "put_job_in",
+    "put_over",
     "set_photo",
 ]
 
@@ -73,6 +76,14 @@ async def put_job(database: Database, reference: str, given: JobFields, on: Occa
 
 async def put_job_in(connection: AsyncConnection, reference: str, given: JobFields, on: Occasion) -> tuple[Job, bool]:
     """``put_job`` within a transaction."""
+    before, after = await put_over(connection, reference, given, on)
+    return after, before is None
+
+
+async def put_over(
+    connection: AsyncConnection, reference: str, given: JobFields, on: Occasion
+) -> tuple[Job | None, Job]:
+    """``put_job`` within a transaction: the job as it was, if there was one, and as it is now."""
     reference = checked_reference(reference)
     shop = await _shop(connection, given.shop)
     given = in_zone_of(given, shop)
@@ -80,8 +91,9 @@ async def put_job_in(connection: AsyncConnection, reference: str, given: JobFiel
     if before is None:
         if on.expected_revision is not None:
             raise Stale(f"job {reference} does not exist (any more). Put it without If-Match to make it.")
-        return await _create(connection, shop, reference, given, on), True
-    return await _change(connection, shop, await _held(connection, before), given, on), False
+        return None, await _create(connection, shop, reference, given, on)
+    held = await _held(connection, before)
+    return held, await _change(connection, shop, held, await _untold(connection, shop, held, given, on), on)
 
 
 async def move_job(
@@ -160,11 +172,14 @@ async def expire_jobs(database: Database, job_ids: Iterable[int], *, at: datetim
 async def give_codes(database: Database, shop_id: int, *, who: str) -> int:
     """Codes for up to CODES_AT_ONCE jobs that were made while tracking was off; how many there were. 0: all have theirs."""
     async with database.transaction() as connection:
-        query = select(jobs.c.id, jobs.c.reference).where(jobs.c.shop_id == shop_id, jobs.c.code_id.is_(None))
+        query = select(jobs.c.id, jobs.c.reference, jobs.c.kind).where(
+            jobs.c.shop_id == shop_id, jobs.c.code_id.is_(None)
+        )
         rows = (await connection.execute(query.order_by(jobs.c.id).limit(CODES_AT_ONCE))).all()
         now = datetime.now(UTC)
+        rules = {kind: await find_kind_rules(connection, kind) for kind in {row.kind for row in rows}}
         for row in rows:
-            code_id = await insert_job_code(connection, row.reference, who, now)
+            code_id = await insert_job_code(connection, row.reference, who, now, rules[row.kind])
             await connection.execute(update(jobs).where(jobs.c.id == row.id).values(code_id=code_id))
         if rows:
             await record_changes(connection, "job", [row.id for row in rows])
@@ -175,8 +190,11 @@ async def _create(connection: AsyncConnection, shop: Shop, reference: str, given
     workflow = await get_workflow(connection, given.kind or DEFAULT_KIND)
     stage = workflow.stage(given.stage) if given.stage else workflow.first
     now = datetime.now(UTC)
-    at = happened_at(on, now)
-    code_id = await insert_job_code(connection, reference, on.who, now) if shop.tracking == "on" else None
+    at = happened_at(on, now, shop)
+    code_id = None
+    if shop.tracking == "on":
+        rules = await find_kind_rules(connection, workflow.kind)
+        code_id = await insert_job_code(connection, reference, on.who, now, rules)
     eta_at = eta_in_force(given.due_at, estimate(workflow, stage.key, at, shop.calendar, now))
     values = {
         "shop_id": shop.id,
@@ -191,7 +209,7 @@ async def _create(connection: AsyncConnection, shop: Shop, reference: str, given
         "language": checked_language(given.language or ""),
         "due_at": given.due_at,
         "eta_at": eta_at,
-        "promised_at": eta_at,
+        "promised_at": eta_at if stage.is_open else None,  # what comes in finished keeps no promise
         "revision": 1,
         "created_at": now,
         "created_by": on.who,
@@ -209,6 +227,16 @@ async def _create(connection: AsyncConnection, shop: Shop, reference: str, given
     return made
 
 
+async def _untold(connection: AsyncConnection, shop: Shop, before: Job, given: JobFields, on: Occasion) -> JobFields:
+    """Without a stage that it is known to have come to at that time: a list of moves put again moves nothing to and fro."""
+    if given.stage in (None, before.stage) or on.at is None:
+        return given
+    at = happened_at(on, datetime.now(UTC), shop)
+    told = (job_moves.c.job_id == before.id, job_moves.c.to_stage == given.stage, job_moves.c.at == at)
+    is_told = (await connection.execute(select(exists().where(*told)))).scalar()
+    return replace(given, stage=None) if is_told else given
+
+
 async def _change(connection: AsyncConnection, shop: Shop, before: Job, given: JobFields, on: Occasion) -> Job:
     refuse_stale(before, on)
     workflow = await get_workflow(connection, given.kind or before.kind)
@@ -217,9 +245,9 @@ async def _change(connection: AsyncConnection, shop: Shop, before: Job, given: J
             f"a {workflow.kind} has no stage {before.stage!r}, at which job {before.reference} stands. Name its stage, too."
         )
     now = datetime.now(UTC)
+    at = happened_at(on, now, shop)
     values = _changed_values(before, given, workflow)
     stage = workflow.stage(values.get("stage", before.stage))
-    at = happened_at(on, now)
     if "stage" in values:
         values |= {"stage_at": at, "completed_at": at if stage.phase == "done" else None}
     if {"stage", "due_at", "kind"} & values.keys():
@@ -230,13 +258,14 @@ async def _change(connection: AsyncConnection, shop: Shop, before: Job, given: J
     shown = {**values, "updated_at": now} if values else {}
     await connection.execute(update(jobs).where(jobs.c.id == before.id).values(revision=before.revision + 1, **shown))
     if details:
-        await connection.execute(update(job_details).where(job_details.c.job_id == before.id).values(details))
+        private = {**details, "updated_at": now}
+        await connection.execute(update(job_details).where(job_details.c.job_id == before.id).values(private))
     after = await get_job_by_id(connection, before.id)
     if "stage" in values or "eta_at" in values:
-        action = _action(workflow, before, stage) if "stage" in values else "estimate"
+        action = action_of(workflow, before, stage) if "stage" in values else "estimate"
         kept = {"stage": after.stage, "eta_at": after.eta_at}
         await append_move(connection, before.id, action, before.stage, kept, at, now, on.who, given.reason)
-        await tell(connection, _event_for(action), before.id, event_payload(after, workflow))
+        await tell(connection, event_of(action), before.id, event_payload(after, workflow))
     if values:
         await record_changes(connection, "job", [before.id])
     await write_audit(connection, on.who, "job.move" if "stage" in values else "job.update", before.reference)
@@ -270,7 +299,7 @@ def _estimated(
     if eta_at is None and not stage.is_open:
         return {}
     changed = {"eta_at": eta_at} if eta_at != before.eta_at else {}
-    if before.promised_at is None and eta_at is not None:
+    if before.promised_at is None and eta_at is not None and stage.is_open:
         changed["promised_at"] = eta_at
     return changed
 
@@ -299,23 +328,6 @@ async def _stage_meant(connection: AsyncConnection, workflow: Workflow, found: J
     return workflow.done_stage if to == "deliver" else workflow.stage(to)
 
 
-def _action(workflow: Workflow, before: Job, to: Stage) -> str:
-    if workflow.find_stage(before.stage) is None:
-        return "advance"
-    if workflow.stage(before.stage).phase == "done":
-        return "reopen"
-    if workflow.index_of(to.key) < workflow.index_of(before.stage):
-        return "back"
-    if to.phase == "done":
-        return "deliver"
-    following = workflow.next_after(before.stage)
-    return "advance" if to == following or to.optional else "skip"
-
-
-def _event_for(action: str) -> str:
-    return {"estimate": "job.estimated", "deliver": "job.delivered"}.get(action, "job.moved")
-
-
 async def _remove(connection: AsyncConnection, found: Job) -> None:
     """With what was told of it: only that it was deleted is told afterwards."""
     await connection.execute(delete(outgoing_events).where(outgoing_events.c.job_id == found.id))
@@ -332,7 +344,9 @@ async def _named(connection: AsyncConnection, reference: str, shop: str | None) 
 
 
 async def _held(connection: AsyncConnection, found: Job) -> Job:
-    """As it is now, and stays until the transaction ends: PostgreSQL has several writers at once."""
+    """As it is now, and stays until the transaction ends: PostgreSQL has several writers at once, SQLite only this one."""
+    if connection.dialect.name == "sqlite":
+        return found
     await connection.execute(select(jobs.c.id).where(jobs.c.id == found.id).with_for_update())
     return await get_job_by_id(connection, found.id)
 

@@ -11,7 +11,8 @@ from codes.errors import Conflict, NotFound
 from database.audit import write_audit
 from database.changes import record_changes
 from database.engine import Database
-from database.schema import job_kinds, jobs
+from database.schema import job_kind_rules, job_kinds, jobs
+from jobs.shops import list_shops
 from jobs.workflows import BUILT_IN, Workflow, read_stages, written_stages
 
 DEFAULT_KIND = "repair"
@@ -36,8 +37,64 @@ async def get_workflow(connection: AsyncConnection, kind: str) -> Workflow:
     raise NotFound(f"there is no kind of job {kind[:60]!r}.{hint} There are {', '.join(known)}.")
 
 
-async def put_workflow(database: Database, workflow: Workflow, *, who: str) -> Workflow:
-    """Takes the place of the one there was. Raises Conflict when jobs stand at a stage that it does not have."""
+async def first_language(connection: AsyncConnection) -> str:
+    """That of the first shop: each stage has a public text in it."""
+    shops = await list_shops(connection)
+    return shops[0].language if shops else "en"
+
+
+async def count_by_kind(connection: AsyncConnection) -> dict[str, int]:
+    """How many jobs there are of each kind; without those of which there is none."""
+    counted = await connection.execute(select(jobs.c.kind, func.count()).group_by(jobs.c.kind))
+    return {row[0]: row[1] for row in counted}
+
+
+async def count_by_stage(connection: AsyncConnection, kind: str) -> dict[str, int]:
+    """How many jobs stand at each stage, by its key; without those at which none stands."""
+    query = select(jobs.c.stage, func.count()).where(jobs.c.kind == kind).group_by(jobs.c.stage)
+    return {row[0]: row[1] for row in await connection.execute(query)}
+
+
+async def create_workflow(database: Database, workflow: Workflow, *, who: str) -> Workflow:
+    """Raises Conflict when there is one that is called so."""
+    async with database.transaction() as connection:
+        known = await list_workflows(connection)
+        if workflow.kind in known or workflow.name.casefold() in {found.name.casefold() for found in known.values()}:
+            raise Conflict(f"there is a kind {workflow.name!r} already. Choose another name, or change that one.")
+        return await _keep(connection, workflow, who)
+
+
+async def put_workflow(
+    database: Database, workflow: Workflow, *, who: str, instead_of: Workflow | None = None
+) -> Workflow:
+    """Takes the place of the one there was. Raises Conflict when jobs stand at a stage that it does not have, or when the
+    one there is now is not the one that was meant.
+    """
+    async with database.transaction() as connection:
+        if instead_of is not None and await get_workflow(connection, workflow.kind) != instead_of:
+            raise Conflict(
+                f"somebody else has changed the kind {workflow.kind} meanwhile: look at it, then save again."
+            )
+        await _refuse_lost_stages(connection, workflow)
+        return await _keep(connection, workflow, who)
+
+
+async def reset_workflow(database: Database, kind: str, *, who: str) -> None:
+    """Back to the built-in one; a shop's own kind goes away. Raises NotFound, or Conflict when jobs would lose their stage."""
+    async with database.transaction() as connection:
+        await get_workflow(connection, kind)
+        if kind in BUILT_IN:
+            await _refuse_lost_stages(connection, BUILT_IN[kind])
+        elif count := sum((await count_by_stage(connection, kind)).values()):
+            are = "1 job is" if count == 1 else f"{count} jobs are"
+            raise Conflict(f"{are} of the kind {kind}: it cannot be taken away before they are deleted.")
+        for table in (job_kinds, job_kind_rules):
+            await connection.execute(delete(table).where(table.c.kind == kind))
+        await _tell(connection, kind)
+        await write_audit(connection, who, "kind.reset", kind)
+
+
+async def _keep(connection: AsyncConnection, workflow: Workflow, who: str) -> Workflow:
     values = {
         "kind": workflow.kind,
         "name": workflow.name,
@@ -47,39 +104,19 @@ async def put_workflow(database: Database, workflow: Workflow, *, who: str) -> W
         "updated_at": datetime.now(UTC),
         "updated_by": who,
     }
-    async with database.transaction() as connection:
-        await _refuse_lost_stages(connection, workflow)
-        await connection.execute(delete(job_kinds).where(job_kinds.c.kind == workflow.kind))
-        await connection.execute(insert(job_kinds).values(values))
-        await _tell(connection, workflow.kind)
-        await write_audit(connection, who, "kind.update", workflow.kind)
-        return await get_workflow(connection, workflow.kind)
-
-
-async def reset_workflow(database: Database, kind: str, *, who: str) -> None:
-    """Back to the built-in one; a shop's own kind goes away. Raises NotFound, or Conflict when jobs would lose their stage."""
-    async with database.transaction() as connection:
-        await get_workflow(connection, kind)
-        if kind in BUILT_IN:
-            await _refuse_lost_stages(connection, BUILT_IN[kind])
-        elif count := await _count(connection, kind):
-            raise Conflict(f"{count} jobs are of the kind {kind}: it cannot be taken away before they are deleted.")
-        await connection.execute(delete(job_kinds).where(job_kinds.c.kind == kind))
-        await _tell(connection, kind)
-        await write_audit(connection, who, "kind.reset", kind)
+    await connection.execute(delete(job_kinds).where(job_kinds.c.kind == workflow.kind))
+    await connection.execute(insert(job_kinds).values(values))
+    await _tell(connection, workflow.kind)
+    await write_audit(connection, who, "kind.update", workflow.kind)
+    return await get_workflow(connection, workflow.kind)
 
 
 async def _refuse_lost_stages(connection: AsyncConnection, workflow: Workflow) -> None:
-    keys = [stage.key for stage in workflow.stages]
-    lost = select(jobs.c.stage, func.count()).where(jobs.c.kind == workflow.kind, jobs.c.stage.not_in(keys))
-    rows = (await connection.execute(lost.group_by(jobs.c.stage))).all()
-    if rows:
-        standing = ", ".join(f"{row[1]} at {row[0]}" for row in rows)
+    counted = await count_by_stage(connection, workflow.kind)
+    lost = {key: count for key, count in counted.items() if workflow.find_stage(key) is None}
+    if lost:
+        standing = ", ".join(f"{count} at {key}" for key, count in lost.items())
         raise Conflict(f"jobs stand at stages that would go: {standing}. Move them first, or keep those stages.")
-
-
-async def _count(connection: AsyncConnection, kind: str) -> int:
-    return int((await connection.execute(select(func.count()).where(jobs.c.kind == kind))).scalar_one())
 
 
 async def _tell(connection: AsyncConnection, kind: str) -> None:

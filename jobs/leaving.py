@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.audit import write_audit
@@ -81,7 +81,13 @@ async def _due(connection: AsyncConnection, now: datetime) -> list[int]:
     over: list[Any] = []
     for kind, workflow in (await list_workflows(connection)).items():
         done = jobs.c.completed_at < now - timedelta(days=workflow.keep_done_days)
-        idle = and_(jobs.c.completed_at.is_(None), jobs.c.updated_at < now - timedelta(days=workflow.keep_idle_days))
+        idle = and_(jobs.c.completed_at.is_(None), _untouched_since(now - timedelta(days=workflow.keep_idle_days)))
         over.append(and_(jobs.c.kind == kind, or_(done, idle)))
     query = select(jobs.c.id).where(or_(*over)).order_by(jobs.c.id).limit(AT_ONCE)
     return list((await connection.execute(query)).scalars())
+
+
+def _untouched_since(moment: datetime) -> ColumnElement[bool]:
+    """Neither by what customers see nor by a note of staff."""
+    noted = exists().where(job_details.c.job_id == jobs.c.id, job_details.c.updated_at >= moment)
+    return and_(jobs.c.updated_at < moment, ~noted)

@@ -23,6 +23,14 @@ from jobs.workflows import BUILT_IN, Stage, Workflow
 SAMPLE_REFERENCE: Final = "R-1042"
 SAMPLE_TOKEN: Final = "0123456789ABCDEF"  # noqa: S105  as long as one
 SAMPLE_DAYS: Final = 3
+_SAMPLE_STAGES: Final[dict[Event, str]] = {
+    "created": "intake",
+    "moved": "repair",
+    "estimated": "repair",
+    "ready": "ready",
+    "late": "repair",
+    "delivered": "picked-up",
+}
 _RECIPIENT: Final[dict[Channel, str]] = {
     "sms": "customer_phone",
     "whatsapp": "customer_phone",
@@ -103,13 +111,12 @@ def values_for(
     }
 
 
-def sample_values(shop: Shop, language: str, origin: str, now: datetime) -> dict[str, str]:
+def sample_values(shop: Shop, language: str, origin: str, now: datetime, event: Event = "ready") -> dict[str, str]:
     """For a template that is being written. ``origin``: scheme and host of the short links."""
     wording = WORDINGS[language]
-    ready = next(stage for stage in BUILT_IN["repair"].stages if stage.phase == "ready")
     return {
         "tracking": f"{origin.rstrip('/')}/{SAMPLE_TOKEN}",
-        "stage": ready.public_name(language),
+        "stage": BUILT_IN["repair"].stage(_SAMPLE_STAGES[event]).public_name(language),
         "eta": _date(now + timedelta(days=SAMPLE_DAYS), shop, language, now),
         "shop": shop.name,
         "item": wording.item,

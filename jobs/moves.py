@@ -8,9 +8,10 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.names import plain_text
+from database.changes import numbered_in_order
 from database.schema import job_moves, outgoing_events
 from jobs.register import Job
-from jobs.workflows import Workflow
+from jobs.workflows import Stage, Workflow
 
 
 def event_payload(job: Job, workflow: Workflow) -> dict[str, Any]:
@@ -54,5 +55,24 @@ async def append_move(
 
 
 async def tell(connection: AsyncConnection, event: str, job_id: int, payload: Mapping[str, Any]) -> None:
+    """jobs.outgoing reads it."""
+    await numbered_in_order(connection)
     row = {"at": datetime.now(UTC), "event": event, "job_id": job_id, "payload": dict(payload)}
     await connection.execute(insert(outgoing_events).values(row))
+
+
+def action_of(workflow: Workflow, before: Job, to: Stage) -> str:
+    if workflow.find_stage(before.stage) is None:
+        return "advance"
+    if workflow.stage(before.stage).phase == "done":
+        return "reopen"
+    if workflow.index_of(to.key) < workflow.index_of(before.stage):
+        return "back"
+    if to.phase == "done":
+        return "deliver"
+    following = workflow.next_after(before.stage)
+    return "advance" if to == following or to.optional else "skip"
+
+
+def event_of(action: str) -> str:
+    return {"estimate": "job.estimated", "deliver": "job.delivered"}.get(action, "job.moved")

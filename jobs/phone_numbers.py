@@ -55,6 +55,8 @@ _COUNTRIES: Final[dict[str, Country]] = {
 }
 # Here the number itself begins with 0.
 _KEEP_ZERO: Final = frozenset({"IT", "SM", "VA", "CI", "BJ", "BF"})
+# Here an area's numbers begin like the country code, and are as long as one with it.
+_CODE_IS_AREA: Final = frozenset({"BR"})
 # Digits of every national number there: without them a trunk prefix could not be told from a number's own first digit.
 _LENGTH: Final = {"1": 10, "7": 10}
 
@@ -86,6 +88,8 @@ def _national(digits: str, country: str, written: str) -> str:
         )
     code, trunk = known
     length = _LENGTH.get(code)
+    if length is None and digits.startswith(code) and len(digits) >= len(code) + 9 and country not in _CODE_IS_AREA:
+        raise PhoneError(f"{written[:40]!r} begins with the country code of {country}: write it as +{digits}.")
     if trunk and digits.startswith(trunk) and (length is None or len(digits) > length):
         digits = digits[len(trunk) :]
     if (digits.startswith("0") and country not in _KEEP_ZERO) or (length is not None and len(digits) != length):

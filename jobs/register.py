@@ -1,11 +1,11 @@
-"""Jobs as they are kept: find, read and list them. Changes nothing; what is private is read apart."""
+"""Jobs as they are kept: find and read them. Changes nothing; what is private is read apart."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.alphabet import fold
@@ -16,7 +16,6 @@ from database.schema import codes, domains, job_details, job_moves, jobs, shops
 
 MAX_REFERENCE: Final = 80
 _COLUMNS: Final = [column for column in jobs.c if column.name != "photo"]
-_SEARCHED: Final = (jobs.c.reference, jobs.c.item, job_details.c.customer_name, job_details.c.customer_phone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +82,6 @@ class Move:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobSearch:
-    """None and "" ask for nothing."""
-
-    shop_id: int | None = None
-    kind: str = ""
-    stages: Sequence[str] = ()
-    open_only: bool = False  # not completed
-    text: str = ""  # in reference, item, or customer's name and telephone
-    private: bool = True  # False: only in what is not private
-    before_id: int | None = None
-    limit: int = 100
-
-
 async def find_job(connection: AsyncConnection, reference: str, shop_id: int | None = None) -> Job | None:
     """Without a shop the default one's is found first."""
     if not is_plain(reference):
@@ -128,26 +113,6 @@ async def find_job_by_token(connection: AsyncConnection, token: str) -> Job | No
         return None
     row = (await connection.execute(job_query().where(codes.c.folded == fold(token), codes.c.kind == "job"))).first()
     return None if row is None else job_from(row)
-
-
-async def list_jobs(connection: AsyncConnection, search: JobSearch) -> list[Job]:
-    """The newest first."""
-    query = job_query().order_by(jobs.c.id.desc()).limit(search.limit)
-    if search.shop_id is not None:
-        query = query.where(jobs.c.shop_id == search.shop_id)
-    if search.kind:
-        query = query.where(jobs.c.kind == search.kind)
-    if search.stages:
-        query = query.where(jobs.c.stage.in_(search.stages))
-    if search.open_only:
-        query = query.where(jobs.c.completed_at.is_(None))
-    if search.before_id is not None:
-        query = query.where(jobs.c.id < search.before_id)
-    if search.text and not search.private:
-        query = query.where(_holds(search.text, jobs.c.reference, jobs.c.item))
-    elif search.text:
-        query = query.outerjoin(job_details, job_details.c.job_id == jobs.c.id).where(_holds(search.text, *_SEARCHED))
-    return [job_from(row) for row in await connection.execute(query)]
 
 
 async def list_moves(connection: AsyncConnection, job_id: int) -> list[Move]:
@@ -206,7 +171,3 @@ def job_from(row: Row[Any]) -> Job:
     values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's documented name for it
     scheme, host, token = values.pop("scheme"), values.pop("host"), values["token"]
     return Job(**values, short_url=short_url(scheme, host, token) if token else None)
-
-
-def _holds(text: str, *columns: ColumnElement[str]) -> Any:
-    return or_(*(column.icontains(text, autoescape=True) for column in columns))

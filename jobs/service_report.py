@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.engine import Database
-from database.schema import jobs
+from database.schema import job_moves, jobs
 from jobs.kinds import list_workflows
 from jobs.register import Move, list_moves_of
 from jobs.service_times import Stay, service, stays
@@ -52,9 +52,9 @@ class KindTimes:
 async def service_report(
     database: Database, start: datetime, end: datetime, *, kind: str = "", shop_id: int | None = None
 ) -> tuple[list[KindTimes], bool]:
-    """By kind, and whether older jobs were left out since there are too many. Deleted and expired jobs are not in it."""
+    """By kind, and whether jobs were left out since too many moved then. Deleted and expired ones are not in it."""
     async with database.reading() as connection:
-        query = select(jobs.c.id, jobs.c.kind, jobs.c.shop_id, jobs.c.promised_at).where(jobs.c.created_at < end)
+        query = select(jobs.c.id, jobs.c.kind, jobs.c.shop_id, jobs.c.promised_at).where(_moved_between(start, end))
         if kind:
             query = query.where(jobs.c.kind == kind)
         if shop_id is not None:
@@ -65,6 +65,11 @@ async def service_report(
         calendars = {shop.id: shop.calendar for shop in await list_shops(connection)}
     spent = asyncio.to_thread(_report, found[:MAX_JOBS], moves, workflows, calendars, start, end)
     return await spent, len(found) > MAX_JOBS
+
+
+def _moved_between(start: datetime, end: datetime) -> ColumnElement[bool]:
+    """By when it happened, not by when it was told: all that a period counts is a move of that time."""
+    return exists().where(job_moves.c.job_id == jobs.c.id, job_moves.c.at >= start, job_moves.c.at < end)
 
 
 async def _moves(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, list[Move]]:

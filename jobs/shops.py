@@ -1,6 +1,7 @@
 """Shops: what their customers see of them on every status page, and whether there are status pages at all."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -23,6 +24,8 @@ from jobs.working_time import Calendar, read_holidays
 
 MAX_NAME: Final = 120
 DEFAULT_ZONE: Final = "UTC"
+LOOKS_PER_CALL: Final = 10
+MAX_LOOKS_PER_CALL: Final = 1000
 
 Tracking = Literal["on", "frozen", "withdrawn"]
 
@@ -57,6 +60,7 @@ class Shop:
     show_photo: bool
     created_at: datetime
     updated_at: datetime
+    looks_per_call: int = LOOKS_PER_CALL
 
     @property
     def language(self) -> str:
@@ -85,6 +89,7 @@ class ShopFields:
     logo: bytes | None = None  # PNG of ours
     show_note: bool | None = None
     show_photo: bool | None = None
+    looks_per_call: int | None = None
     cleared: frozenset[str] = frozenset()  # opening_hours, logo
 
 
@@ -203,6 +208,7 @@ def _new_values(now: datetime) -> dict[str, Any]:
         "tracking_at": now,
         "show_note": False,
         "show_photo": False,
+        "looks_per_call": LOOKS_PER_CALL,
         "created_at": now,
         "updated_at": now,
     }
@@ -217,20 +223,9 @@ def _values(given: ShopFields) -> dict[str, Any]:
     for name in ("phone", "whatsapp"):
         if (number := getattr(given, name)) is not None:
             read[name] = _phone(number, name)
-    if given.email is not None:
-        read["email"] = _email(given.email)
-    if given.country is not None:
-        read["country"] = _country(given.country)
-    if given.address is not None:
-        read["address"] = _address(given.address)
-    if given.zone is not None:
-        read["zone"] = _zone(given.zone)
-    if given.opening_hours is not None:
-        read["opening_hours"] = read_hours(given.opening_hours)
-    if given.holidays is not None:
-        read["holidays"] = list(read_holidays(given.holidays))
-    if given.languages is not None:
-        read["languages"] = _languages(given.languages)
+    for name, checked in _CHECKED.items():
+        if (value := getattr(given, name)) is not None:
+            read[name] = checked(value)
     kept = {name: value for name in ("logo", "show_note", "show_photo") if (value := getattr(given, name)) is not None}
     return read | kept
 
@@ -277,6 +272,24 @@ def _languages(given: Any) -> list[str]:
     if not chosen or any(language not in LANGUAGES for language in chosen):
         raise ShopError(f"languages: give one or more of {', '.join(LANGUAGES)}, the shop's own first.")
     return chosen
+
+
+def _looks_per_call(given: int) -> int:
+    if not 1 <= given <= MAX_LOOKS_PER_CALL:
+        raise ShopError(f"looks_per_call: a whole number from 1 to {MAX_LOOKS_PER_CALL}, not {given}.")
+    return given
+
+
+_CHECKED: Final[dict[str, Callable[[Any], Any]]] = {
+    "email": _email,
+    "country": _country,
+    "address": _address,
+    "zone": _zone,
+    "opening_hours": read_hours,
+    "holidays": lambda given: list(read_holidays(given)),
+    "languages": _languages,
+    "looks_per_call": _looks_per_call,
+}
 
 
 def _taken(name: str) -> Conflict:

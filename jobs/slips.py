@@ -1,5 +1,5 @@
 """What is printed for a job: a piece for the head of a receipt or a small label (PDF, ZPL), a strip for a receipt printer
-(ESC/POS), a sheet of stickers. Every symbol is read back from the finished bytes. Never the customer's name.
+(ESC/POS). Every symbol is read back from the finished bytes. Never the customer's name.
 """
 
 import io
@@ -17,7 +17,7 @@ from codes.drawings import Drawing, edge_of, raster
 from codes.errors import Conflict
 from codes.qr import QrError, encoded_text, symbol_for
 from codes.raster_text import Line, check_letters, cut_to, draw_line, fitted
-from codes.sheets import WIDE, Label, Progress, SheetError, SheetOrder, make_sheets
+from codes.sheets import WIDE, Label, SheetError, SheetOrder, make_sheets
 from codes.stocks import Stock, checked
 from jobs.register import Job
 
@@ -37,7 +37,6 @@ MIN_MM, MAX_MM = 15.0, 200.0
 MODULE_DOTS: Final = 6  # on a receipt, 0.75 mm; fewer where the paper is too narrow
 MIN_MODULE_DOTS: Final = 2
 MARGIN_MM: Final = 1.5
-MAX_STICKERS: Final = 300
 TEXT_DOTS: Final = (30, 28, 26, 24, 22, 20, 18, 16)
 LINK_DOTS: Final = (24, 22, 20, 18, 16, 14)
 MAX_LINK_LINES: Final = 4
@@ -96,16 +95,6 @@ def slip(job: Job, order: SlipOrder) -> bytes:
     artefact = escpos.escpos(image, feed_lines=order.feed_lines, cut=order.cut)
     check_slip(escpos.bitmap(artefact), box, "escpos", short_url)
     return artefact
-
-
-def stickers(
-    jobs: Sequence[Job], order: SheetOrder, copies: int = 1, progress: Progress = lambda done, total: None
-) -> bytes:
-    """A PDF; each label has the job's code, reference and link. Raises as ``slip``, and for more than MAX_STICKERS."""
-    if len(jobs) * copies > MAX_STICKERS:
-        raise SheetError(f"{len(jobs) * copies} stickers are more than the {MAX_STICKERS} of one file. Make several.")
-    labels = [Label(link_of(job), job.reference) for job in jobs for _ in range(copies)]
-    return make_sheets(order, labels, progress)
 
 
 def link_of(job: Job) -> str:

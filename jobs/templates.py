@@ -29,7 +29,12 @@ _SPACED: Final = re.compile(r"( ?)\{(\w+)\}")
 
 
 class TemplateError(CodeError):
-    """A template that cannot be used; the message says where, why and what to do."""
+    """A template that cannot be used; the message says where, why and what to do. ``part``: "subject", "text" or ""."""
+
+    def __init__(self, problem: str, part: str = "") -> None:
+        super().__init__(f"{part}: {problem}" if part else problem)
+        self.part = part
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,10 @@ def checked_template(template: Template) -> Template:
     subject, text = plain_text(template.subject), checked_text(template.text)
     if template.channel == "email":
         if not 1 <= len(subject) <= MAX_SUBJECT:
-            raise TemplateError(f"subject: an e-mail needs one, of 1 to {MAX_SUBJECT} characters.")
+            raise TemplateError(f"an e-mail needs one, of 1 to {MAX_SUBJECT} characters.", "subject")
         check_variables(subject, "subject")
     elif subject:
-        raise TemplateError(f"subject: {template.channel} messages have none; leave it out.")
+        raise TemplateError(f"{template.channel} messages have none; leave it out.", "subject")
     return Template(template.event, template.channel, template.language, subject, text)
 
 
@@ -74,7 +79,7 @@ def checked_text(given: str) -> str:
     """A message's text in the form it is kept in. Raises TemplateError."""
     text = "\n".join(plain_text(line) for line in given.splitlines()).strip()
     if not 1 <= len(text) <= MAX_TEXT:
-        raise TemplateError(f"text: a message has 1 to {MAX_TEXT} characters; this one has {len(text)}.")
+        raise TemplateError(f"a message has 1 to {MAX_TEXT} characters; this one has {len(text)}.", "text")
     check_variables(text, "text")
     return text
 
@@ -86,14 +91,15 @@ def check_variables(text: str, where: str) -> None:
             near = text[max(0, found.start() - 10) : found.end() + 10].replace("\n", " ")
             other = "}" if found[0] == "{" else "{"
             raise TemplateError(
-                f"{where}: the {found[0]} in {near!r} has no {other}. Braces stand around variables only, as in {{tracking}}."
+                f"the {found[0]} in {near!r} has no {other}. Braces stand around variables only, as in {{tracking}}.",
+                where,
             )
         name = found[1].strip()
         if name != found[1] or name not in VARIABLES:
             alike = get_close_matches(name.lower(), VARIABLES, 1)
             known = ", ".join(f"{{{variable}}}" for variable in VARIABLES)
             hint = f"did you mean {{{alike[0]}}}?" if alike else f"there are {known}."
-            raise TemplateError(f"{where}: there is no variable {{{found[1][:40]}}}: {hint}")
+            raise TemplateError(f"there is no variable {{{found[1][:40]}}}: {hint}", where)
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -1,6 +1,8 @@
 """The stages a kind of job goes through: built-in ones, and a shop's own, read from JSON and written back."""
 
+import itertools
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -26,7 +28,16 @@ _STAGE_KEYS: Final = frozenset({"key", "name", "public", "phase", "hours", "opti
 
 
 class WorkflowError(CodeError):
-    """Stages or a kind that cannot be used; the message says which, why and what to do."""
+    """Stages or a kind that cannot be used; the message says which, why and what to do.
+
+    ``part`` is what is wrong, as JSON calls it, a public text by its language; ``place`` counts stages from 0, None:
+    it is about the kind.
+    """
+
+    def __init__(self, message: str, part: str = "", place: int | None = None) -> None:
+        super().__init__(message)
+        self.part = part
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +130,15 @@ def read_workflow(
 ) -> Workflow:
     """A shop's own kind, or its own version of a built-in one. Raises WorkflowError."""
     if not isinstance(kind, str) or not _KEY.fullmatch(kind):
-        raise WorkflowError(f"a kind is 1 to 40 of a-z, 0-9 and -, not {str(kind)[:60]!r}; try {_suggested(kind)!r}.")
+        raise WorkflowError(
+            f"a kind is 1 to 40 of a-z, 0-9 and -, not {str(kind)[:60]!r}; try {suggested_key(kind)!r}."
+        )
     for days, what in ((keep_done_days, "keep_done_days"), (keep_idle_days, "keep_idle_days")):
         if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_KEEP_DAYS:
-            raise WorkflowError(f"{what} is a whole number of days from 1 to {MAX_KEEP_DAYS}, not {str(days)[:40]!r}.")
-    named = _text(name, f"kind {kind}", "name")
+            raise WorkflowError(
+                f"{what} is a whole number of days from 1 to {MAX_KEEP_DAYS}, not {str(days)[:40]!r}.", what
+            )
+    named = _text(name, f"kind {kind}", "name", "name")
     return Workflow(kind, named, read_stages(stages, first_language), keep_done_days, keep_idle_days)
 
 
@@ -131,22 +146,49 @@ def read_stages(given: Any, first_language: str | None = None) -> tuple[Stage, .
     """Stages in order. Each needs a public text in ``first_language``, the shop's; None: in any. Raises WorkflowError."""
     if not isinstance(given, list | tuple) or not MIN_STAGES <= len(given) <= MAX_STAGES:
         raise WorkflowError(f"stages are a list of {MIN_STAGES} to {MAX_STAGES} objects, in order.")
-    stages = tuple(_read_stage(entry, number, first_language) for number, entry in enumerate(given, 1))
+    stages = tuple(read_stage(entry, place, first_language) for place, entry in enumerate(given))
     keys = [stage.key for stage in stages]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise WorkflowError(f"two stages have the key {twice!r}; give each its own.")
+        raise WorkflowError(f"two stages have the key {twice!r}; give each its own.", "key", keys.index(twice))
     if stages[-1].phase != "done" or stages[-1].optional:
         raise WorkflowError(
             f'the last stage, {stages[-1].key!r}, is where jobs end: its phase is "done" and it is not optional. '
-            "Change it, or add one such as picked-up after it."
+            "Change it, or add one such as picked-up after it.",
+            "phase",
+            len(stages) - 1,
         )
     if stages[0].optional or stages[0].phase == "done":
-        raise WorkflowError(f"the first stage, {stages[0].key!r}, is where jobs begin: neither optional nor done.")
-    early = next((stage.key for stage in stages[:-1] if stage.phase == "done" and not stage.optional), None)
+        raise WorkflowError(
+            f"the first stage, {stages[0].key!r}, is where jobs begin: neither optional nor done.", "phase", 0
+        )
+    early = next(
+        (place for place, stage in enumerate(stages[:-1]) if stage.phase == "done" and not stage.optional), None
+    )
     if early is not None:
-        raise WorkflowError(f"stage {early!r} is done before the last one; make it optional, or give it another phase.")
+        raise WorkflowError(
+            f"stage {keys[early]!r} is done before the last one; make it optional, or give it another phase.",
+            "phase",
+            early,
+        )
     return stages
+
+
+def read_stage(given: Any, place: int, first_language: str | None = None) -> Stage:
+    """One of them, for itself; ``place`` counts from 0. Raises WorkflowError."""
+    try:
+        return _read_stage(given, place + 1, first_language)
+    except WorkflowError as error:
+        error.place = place
+        raise
+
+
+def suggested_key(name: Any, taken: Collection[str] = (), otherwise: str = "in-work") -> str:
+    """One that reads like ``name``, and that none of ``taken`` is; made of ``otherwise`` for a name without Latin letters."""
+    plain = unicodedata.normalize("NFKD", str(name or "").lower()).encode("ascii", "ignore").decode()
+    key = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or otherwise
+    numbered = (f"{key[:36]}-{number}" for number in itertools.count(2))
+    return next(found for found in itertools.chain([key], numbered) if found not in taken)
 
 
 def written_stages(stages: Iterable[Stage]) -> list[dict[str, Any]]:
@@ -176,18 +218,18 @@ def _read_stage(given: Any, number: int, first_language: str | None) -> Stage:
         raise WorkflowError(f"{where} has no {unknown[:40]!r}; it has {', '.join(sorted(_STAGE_KEYS))}.")
     key = given.get("key")
     if not isinstance(key, str) or not _KEY.fullmatch(key):
-        suggestion = _suggested(key or given.get("name"))
+        suggestion = suggested_key(key or given.get("name"))
         raise WorkflowError(
-            f"{where}: its key is 1 to 40 of a-z, 0-9 and -, not {str(key)[:60]!r}; try {suggestion!r}."
+            f"{where}: its key is 1 to 40 of a-z, 0-9 and -, not {str(key)[:60]!r}; try {suggestion!r}.", "key"
         )
     where = f"stage {key!r}"
     phase = given.get("phase")
     if phase not in PHASES:
-        raise WorkflowError(f"{where}: its phase is one of {', '.join(PHASES)}, not {str(phase)[:40]!r}.")
+        raise WorkflowError(f"{where}: its phase is one of {', '.join(PHASES)}, not {str(phase)[:40]!r}.", "phase")
     optional = given.get("optional", False)
     if not isinstance(optional, bool):
-        raise WorkflowError(f"{where}: optional is true or false.")
-    name = _text(given.get("name"), where, "name")
+        raise WorkflowError(f"{where}: optional is true or false.", "optional")
+    name = _text(given.get("name"), where, "name", "name")
     return Stage(
         key, name, _read_public(given.get("public"), where, first_language), phase, _read_hours(given, where), optional
     )
@@ -201,13 +243,16 @@ def _read_public(given: Any, where: str, first_language: str | None) -> Mapping[
         raise WorkflowError(
             f"{where}, public: there is no language {foreign[:20]!r}; there are {', '.join(LANGUAGES)}."
         )
-    texts = {language: _text(text, where, f"public text ({language})") for language, text in given.items() if text}
+    texts = {
+        language: _text(text, where, f"public text ({language})", language) for language, text in given.items() if text
+    }
     if first_language is None and not texts:
-        raise WorkflowError(f"{where}: customers need a public text in one language at least.")
+        raise WorkflowError(f"{where}: customers need a public text in one language at least.", "public")
     if first_language is not None and first_language not in texts:
         raise WorkflowError(
             f"{where}: customers need a public text in the shop's first language, {LANGUAGES[first_language]}; "
-            f'add "{first_language}" to public.'
+            f'add "{first_language}" to public.',
+            first_language,
         )
     return texts
 
@@ -218,20 +263,17 @@ def _read_hours(given: Mapping[str, Any], where: str) -> float | None:
         return None
     if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 <= hours <= MAX_HOURS:
         raise WorkflowError(
-            f"{where}: hours are working hours from 0 to {MAX_HOURS:,}, or null when nobody can say; not {str(hours)[:40]!r}."
+            f"{where}: hours are working hours from 0 to {MAX_HOURS:,}, or null when nobody can say; not {str(hours)[:40]!r}.",
+            "hours",
         )
     return hours
 
 
-def _text(given: Any, where: str, what: str) -> str:
+def _text(given: Any, where: str, what: str, part: str) -> str:
     text = given.strip() if isinstance(given, str) else ""
     if not 1 <= len(text) <= MAX_NAME or not is_plain(text):
-        raise WorkflowError(f"{where}: its {what} is one line of 1 to {MAX_NAME} characters.")
+        raise WorkflowError(f"{where}: its {what} is one line of 1 to {MAX_NAME} characters.", part)
     return text
-
-
-def _suggested(given: Any) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", str(given or "").lower()).strip("-")[:40] or "in-work"
 
 
 BUILT_IN: Final[Mapping[str, Workflow]] = MappingProxyType(

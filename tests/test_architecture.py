@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,50 @@ def imports_of(path: Path) -> Iterator[str]:
             assert node.module is not None
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_at_once(path: Path) -> Iterator[str]:
+    """What importing it imports before its end: not what functions and type checkers ask for. Names of things, too."""
+    rest: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            rest.extend(node.orelse)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            rest.extend(ast.iter_child_nodes(node))
+
+
+def packages_to(name: str) -> list[str]:
+    """It and the packages that are imported before it."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+def test_any_module_can_be_imported_first() -> None:
+    """No module needs, while it is being imported, one that needs it: whoever comes first in a circle gets half of it."""
+    ours = {dotted(path): path for path in MODULES}
+    needs = {
+        name: {
+            needed
+            for imported in imports_at_once(path)
+            for needed in packages_to(imported)
+            if needed in ours and needed not in packages_to(name)
+        }
+        for name, path in ours.items()
+    }
+    assert "dashboard.api.symbols" in needs["dashboard.api"]
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        pytest.fail(f"importing goes in a circle: {' needs '.join(reversed(error.args[1]))}")
 
 
 def test_there_is_something_to_read() -> None:

@@ -53,16 +53,23 @@ def test_a_developer_gets_from_a_token_to_a_deleted_job_by_the_page_alone(runnin
     answers = [said(running, call, tmp_path, **environment) for call in calls]
     found: list[Any] = [json.loads(answer) if answer[:1] in "{[" and answer else answer for answer in answers]
     assert not [answer for answer in found if isinstance(answer, dict) and "status" in answer], found
-    put, qr, advanced, moved, back, batch, listed, one, history, history_csv, photo, deleted = found
+    put, qr, slip, stickers, advanced, moved, back, *later = found
+    messages, batch, listed, one, history, history_csv, events, photo, deleted = later
     assert put["status_url"].startswith(running.short_url)
     assert (qr, (tmp_path / "slip.png").read_bytes()[:4]) == ("", b"\x89PNG")
+    assert (slip, (tmp_path / "slip.bin").read_bytes()[:3]) == ("", b"\x1dv0")
+    assert (stickers["state"], stickers["total"]) == ("done", 1)
     assert (advanced["stage"], moved["stage"], moved["revision"]) == ("diagnosis", "ready", 3)
     assert back["revision"] == 4
+    assert [message["channel"] for message in messages["messages"]] == ["sms", "whatsapp", "email"]
     assert (batch["done"], batch["refused"]) == (3, 0)
-    assert json.loads(said(running, calls[5], tmp_path, **environment))["seen"] == 3
+    again = calls[found.index(batch)]
+    assert json.loads(said(running, again, tmp_path, **environment))["seen"] == 3
     assert [job["reference"] for job in listed["jobs"]] == ["R-1043"]
     assert (one["stage"], history["stays"][0]["wall_hours"]) == ("diagnosis", 2.5)
     assert history_csv.count("R-1043") == 2
+    assert [event["event"] for event in events["events"]][:2] == ["job.created", "job.moved"]
+    assert events["next"] == events["events"][-1]["id"]
     assert photo["has_photo"]
     assert deleted == ""
     assert [job["reference"] for job in running.get("/jobs")["jobs"]] == ["R-1042"]

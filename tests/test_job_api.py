@@ -100,7 +100,8 @@ def test_what_somebody_else_changed_is_not_overwritten(ops: TestClient) -> None:
         ({"kind": "repairs"}, "Did you mean repair?"),
         ({"due_at": "tomorrow"}, "due_at"),
         ({"due_at": "0001-01-01T00:00:00+14:00"}, "years 2000 to 2200"),
-        ({"at": "2026-11-20T10:00:00"}, "at: "),
+        ({"due_at": "24.12.2026 18:00"}, "write it as 2026-12-24T18:00"),
+        ({"at": "2026-11-20"}, "has no time"),
         ({"at": "2199-01-01T10:00:00Z"}, "in the future"),
         ({"language": "xx"}, "en, es, fr, ar"),
         ({"item": "x" * 201}, "up to 200"),
@@ -117,6 +118,14 @@ def test_what_cannot_be_is_said(ops: TestClient, body: dict[str, str], said: str
 @pytest.mark.parametrize("reference", ["batch", "export.ndjson", "%20R", "a" * 81])
 def test_a_reference_that_cannot_be_one_is_refused(ops: TestClient, reference: str) -> None:
     assert ops.put(f"{API}/jobs/{reference}", json={}).status_code == 422
+
+
+def test_a_reference_with_a_slash_is_told_so(ops: TestClient) -> None:
+    for path in ("2026/0815", "2026%2F0815"):
+        answer = ops.put(f"{API}/jobs/{path}", json={"item": "Bicycle"})
+        assert answer.status_code == 422
+        assert "no slash" in answer.json()["detail"]
+        assert "'2026-0815'" in answer.json()["detail"]
 
 
 def test_private_fields_and_links_are_for_staff(ops: TestClient, viewer: dict[str, str]) -> None:

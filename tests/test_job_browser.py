@@ -44,6 +44,24 @@ def test_a_job_from_its_form_over_the_stages_and_back_by_keyboard_and_tap(
     expect(page.get_by_text("Nothing was wrong")).to_be_visible()
 
 
+def test_ticked_jobs_get_stickers_by_keyboard(
+    browser: Browser,
+    waymark: Running,
+    signed_in: StorageState,
+) -> None:
+    page = watched(browser.new_context(storage_state=signed_in, **LOOKS["phone"]))
+    page.goto(f"{waymark.dashboard_url}/jobs?kind=repair")
+    for reference in ("A-1", "A-2"):
+        page.locator(".board").get_by_label(f"Choose {reference}").press("Space")
+    page.get_by_role("button", name="Stickers for ticked").press("Enter")
+    expect(page.get_by_role("heading", name="For 2 jobs")).to_be_visible()
+    page.get_by_role("button", name="Make the PDF").click()
+    expect(page.locator("#made").get_by_text("ready", exact=True)).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PDF of sheet").click()
+    assert download.value.path().read_bytes().startswith(b"%PDF")
+
+
 def test_a_phone_of_staff_scans_a_slip_and_sees_the_job(
     browser: Browser,
     waymark: Running,
@@ -80,6 +98,9 @@ def test_every_page_is_accessible_in_every_look(
     pages = {
         "jobs": "/jobs",
         "jobs-done": "/jobs?show=done",
+        "jobs-list": "/jobs?show=list",
+        "jobs-stage": "/jobs?kind=repair&stage=intake",
+        "stickers": "/stickers?all=1",
         "job": "/jobs/A-1",
         "job-moved": "/jobs/A-2?moved=1",
         "job-delete": "/jobs/A-1/delete",

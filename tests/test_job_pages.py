@@ -188,6 +188,10 @@ def test_a_viewer_sees_stages_but_nothing_private_no_link_and_no_button(
         assert f'action="{path}' not in page.text
     assert "Diagnosis" in person.get(path).text
     assert "/jobs/R-11" not in person.get(f"/jobs?q={SECRETS['passcode']}").text
+    assert "/jobs/R-11" not in person.get(f"/jobs?q={token}").text
+    assert "/jobs/R-11" in person.get("/jobs?q=r+ll").text
+    assert 'name="job"' not in person.get("/jobs").text
+    assert person.get("/stickers").status_code == 403
     for action in ("move", "edit", "details", "photo", "delete"):
         assert person.send(f"{path}/{action}", to="ready").status_code == 403
     assert person.send("/jobs", reference="R-12").status_code == 403

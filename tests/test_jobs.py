@@ -1,11 +1,12 @@
 """Jobs in the control database: put, move, delete, expire, with their codes, moves and events, on both databases."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from codes.alphabet import CodeError
 from codes.domains import ensure_default_domain
@@ -14,7 +15,19 @@ from codes.register import find_code
 from database.engine import Database
 from database.schema import changes, codes, expired_jobs, job_details, job_moves, jobs, outgoing_events
 from jobs.jobs import JobFields, Occasion, Stale, delete_job, expire_jobs, give_codes, move_job, put_job
-from jobs.register import Job, JobSearch, find_job_by_token, get_details, get_job, list_jobs, list_moves
+from jobs.register import Job, find_job_by_token, get_details, get_job, list_moves
+from jobs.search import (
+    CursorError,
+    JobSearch,
+    JobSort,
+    Place,
+    count_jobs,
+    count_jobs_by_stage,
+    cursor_of,
+    list_heads,
+    list_jobs,
+    place_from,
+)
 from jobs.shops import ensure_default_shop, set_tracking
 from tests.conftest import both_databases
 
@@ -217,6 +230,61 @@ async def test_jobs_are_found_by_what_staff_type(house: Database) -> None:
         (JobSearch(open_only=True), ["A-1"]),
         (JobSearch(kind="order"), ["A-2"]),
         (JobSearch(), ["A-2", "A-1"]),
+        (JobSearch(text="tok", private=False), []),
+        (JobSearch(text="Jo_e", private=False), []),
+        (JobSearch(text="\x00"), []),
     ]:
         async with house.reading() as connection:
             assert [found.reference for found in await list_jobs(connection, search)] == expected, search
+
+
+@both_databases
+async def test_a_job_is_found_by_its_token_however_it_is_typed(house: Database) -> None:
+    found, other = await put(house, "R-1042"), await put(house, "R-1043")
+    token = found.token or ""
+    secret = [token, token.upper(), f" {token[:4]}-{token[4:8]} {token[8:]}", found.short_url, found.status_url]
+    secret.append(token.lower().replace("0", "o").replace("1", "l"))
+    async with house.reading() as connection:
+        for typed in secret:
+            assert [job.id for job in await list_jobs(connection, JobSearch(text=typed or ""))] == [found.id], typed
+            assert await list_jobs(connection, JobSearch(text=typed or "", private=False)) == [], typed
+        for typed in ("r 1O42", "1042", "(R-1042)"):
+            for private in (True, False):
+                assert [job.id for job in await list_jobs(connection, JobSearch(text=typed, private=private))] == [
+                    found.id
+                ]
+        assert await list_jobs(connection, JobSearch(text=token[:15])) == []
+        assert await count_jobs(connection, JobSearch(text="r 1o4")) == 2
+    assert other.token != token
+
+
+@both_databases
+async def test_pages_by_due_date_miss_and_repeat_nothing(house: Database) -> None:
+    for number in range(11):
+        due = datetime(2027, 1, 1 + number % 3, 12, 0, 0, number % 2, tzinfo=UTC)
+        job = await put(house, f"R-{number}", kind="ticket", due_at=due)
+        if number % 4 == 0:
+            async with house.transaction() as connection:
+                await connection.execute(update(jobs).where(jobs.c.id == job.id).values(eta_at=None))
+    pages: dict[str, list[str]] = {}
+    sorts: tuple[JobSort, ...] = ("due", "newest")
+    for sort in sorts:
+        search = JobSearch(sort=sort, limit=None)
+        async with house.reading() as connection:
+            whole = await list_jobs(connection, search)
+            found: list[Job] = []
+            for _ in range(len(whole)):  # more than there are pages
+                found += await list_jobs(connection, replace(search, limit=2, after=_behind(found)))
+            heads = await list_heads(connection, search, 4)
+            assert await count_jobs_by_stage(connection, search) == {"ticket": {whole[0].stage: 11}}
+        assert [job.reference for job in found] == [job.reference for job in whole]
+        assert [job.reference for job in heads] == [job.reference for job in whole][:4]
+        pages[sort] = [job.reference for job in whole]
+    assert pages["due"] == ["R-6", "R-3", "R-9", "R-10", "R-1", "R-7", "R-2", "R-5", "R-0", "R-4", "R-8"]
+    assert pages["newest"] == [f"R-{number}" for number in reversed(range(11))]
+    with pytest.raises(CursorError):
+        place_from("1")
+
+
+def _behind(found: list[Job]) -> Place | None:
+    return place_from(cursor_of(found[-1])) if found else None

@@ -12,7 +12,7 @@ from database.schema import codes, erasures, expired_jobs, job_details, job_move
 from jobs.jobs import JobFields, Occasion, move_job, put_job
 from jobs.kinds import put_workflow
 from jobs.leaving import expire_due_jobs, newest_job_id, wipe_expired, wipe_some
-from jobs.register import JobSearch, list_jobs
+from jobs.search import JobSearch, list_jobs
 from jobs.shops import ensure_default_shop
 from jobs.workflows import BUILT_IN, Workflow
 from tests.conftest import both_databases
@@ -99,3 +99,13 @@ async def test_a_wipe_leaves_nothing_of_the_jobs_there_were(db: Database) -> Non
         rows = (await connection.execute(select(codes.c.name, codes.c.archived_at).order_by(codes.c.id))).all()
     assert [(row.name, row.archived_at is None) for row in rows] == [*[("", False)] * 4, ("later", True)]
     assert await count(db, erasures) == 4
+
+
+@both_databases
+async def test_a_job_that_staff_still_make_notes_of_is_kept(db: Database) -> None:
+    await put(db, "noted", days=100)
+    await put(db, "forgotten", days=100)
+    await put_job(db, "noted", JobFields(details={"internal_note": "the part is on its way"}), ON)
+    await expire_due_jobs(db, NOW)
+    assert await left(db) == ["noted"]
+    assert await expire_due_jobs(db, NOW + timedelta(days=91)) == 1

@@ -26,6 +26,8 @@ from jobs.phone_numbers import PhoneError, international_number
         ("050 123 4567", "AE", "+971501234567"),
         ("01 97 12 34 56", "BJ", "+2290197123456"),
         ("\u202a+966 50 123 4567\u202c", "", "+966501234567"),  # copied from a page in Arabic
+        ("55 99912-3456", "BR", "+5555999123456"),  # an area of its own, not the country's code
+        ("391 2345678", "IT", "+393912345678"),
     ],
 )
 def test_numbers_are_read_as_in_their_country(written: str, country: str, number: str) -> None:
@@ -43,6 +45,8 @@ def test_numbers_are_read_as_in_their_country(written: str, country: str, number
         ("+0 151 1234567", "", "no telephone number"),
         ("+49 151 1234567 ext 5", "", "no telephone number"),
         ("12345678901234567", "ES", "no telephone number"),
+        ("49 1511 234567", "DE", r"write it as \+491511234567"),
+        ("34 612 345 678", "ES", r"write it as \+34612345678"),
         ("555-0123", "US", "no number of US"),
         ("0612345678", "ES", "no number of ES"),
         ("", "DE", "no telephone number"),

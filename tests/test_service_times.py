@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pypdfium2
 import pytest
 
 from codes.label_text import FONT_FILE
@@ -95,6 +96,16 @@ def test_the_printed_history_has_every_change_and_arabic_in_its_order(fonts: Pat
     content = history_pdf(History(JOB, SHOP, REPAIR, found, spent, service(at(5), spent), details, at(120)), fonts)
     assert content.startswith(b"%PDF")
     assert content.count(b"/Type /Page\n") >= 3
+
+
+def test_the_printed_history_begins_when_the_job_came_in_and_ends_with_its_last_stage() -> None:
+    found = moves(("intake", -48), ("picked-up", 2))  # told on Monday at 10:00, when the job was made
+    spent = stays(found, REPAIR, ALWAYS_OPEN, at(120))
+    content = history_pdf(History(JOB, SHOP, REPAIR, found, spent, service(at(5), spent), Details(), at(120)), None)
+    [page] = pypdfium2.PdfDocument(content)
+    text = " ".join(page.get_textpage().get_text_range().split())
+    assert "Received 2026-02-28 11:00" in text
+    assert "now" not in text.split()
 
 
 JOB = Job(

@@ -12,18 +12,14 @@ from codes.decode import QrError
 from codes.errors import Conflict
 from codes.escpos import EscPosError
 from codes.qr import QrInputError
-from codes.sheets import SheetOrder
-from codes.stocks import get_stock
 from dashboard.rendering import DEFAULT_BUILD_FOLDER
 from jobs.slips import (
-    MAX_STICKERS,
     PAPER_DOTS,
     SlipFormat,
     SlipOrder,
     check_slip,
     label_picture,
     slip,
-    stickers,
     strip_picture,
 )
 from tests.symbols import read_symbols
@@ -178,17 +174,3 @@ def test_letters_that_the_font_has_not_are_no_empty_boxes(kind: SlipFormat) -> N
     if BUILT:
         with_font = printed(slip(arabic, SlipOrder(kind, fonts=FONTS)), kind)
         assert texts_in(with_font) == ["https://W.EXAMPLE/0123456789ABCDEF"]
-
-
-def test_stickers_for_several_jobs() -> None:
-    jobs = [replace(JOB, reference=f"R-{number}", short_url=f"https://w.example/{number:016}") for number in range(3)]
-    made = stickers(jobs, SheetOrder(get_stock("avery-l7160")), copies=2)
-    [page] = pypdfium2.PdfDocument(made)
-    expected = sorted(f"https://W.EXAMPLE/{number:016}" for number in range(3) for _ in range(2))
-    assert texts_in(page.render(scale=4).to_pil()) == expected
-    words = page.get_textpage().get_text_range().split()
-    assert [word for word in words if word.startswith("R-")] == ["R-0", "R-0", "R-1", "R-1", "R-2", "R-2"]
-    with pytest.raises(QrInputError, match=f"more than the {MAX_STICKERS}"):
-        stickers(jobs, SheetOrder(get_stock("avery-l7160")), copies=101)
-    with pytest.raises(Conflict):
-        stickers([*jobs, replace(JOB, short_url=None)], SheetOrder(get_stock("avery-l7160")))

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from jobs.staff import (
 from redirector.staff import Staff
 from tests.running import IPHONE, Running, wait_for
 from tests.test_pages import PASSWORD, hidden, web_build  # noqa: F401
+from tests.test_status import SHOP
 
 NOW = 1_800_000_000.0
 
@@ -83,7 +85,7 @@ def member(run: Running) -> Iterator[httpx2.Client]:
     """The owner, signed in at the dashboard."""
     link = re.search(r"http://\S+(/setup/\S+)", run.log.read_text())
     assert link is not None
-    with httpx2.Client(base_url=run.dashboard_url, trust_env=False, timeout=30) as client:
+    with httpx2.Client(base_url=run.dashboard_url, trust_env=False, verify=False, timeout=30) as client:
         form = {"name": "Olga", "email": "o@example.org", "password": PASSWORD, "password_again": PASSWORD}
         answer = client.post(link[1], data={**form, "csrf": hidden(client.get(link[1]))})
         assert answer.status_code == 303, answer.text
@@ -120,7 +122,7 @@ def test_a_phone_of_staff_lands_on_the_job_and_all_others_on_the_customers_page(
         landed = member.get(place, follow_redirects=True)
         assert (landed.status_code, landed.url.path) == (200, "/jobs/R-1")
         assert 'name="to" value="diagnosis"' in landed.text
-        stranger = httpx2.get(place, headers={"Accept": "text/html"}, trust_env=False)
+        stranger = httpx2.get(place, headers={"Accept": "text/html"}, trust_env=False, verify=False)
         assert stranger.headers["location"].startswith("/login?next=%2Fjobs%2Fby-code")
     assert run.scan(f"/j/{token}", user_agent=IPHONE).status == 200
     assert run.scan(f"/{token}", user_agent=IPHONE).getheader("location", "").lower() == f"/j/{token}".lower()
@@ -190,12 +192,21 @@ def test_the_board_says_what_was_not_looked_at_and_who_may_call(run: Running, me
         lambda: seen if "R-2" in (seen := signals()).get("Looked at often today", "") else None, "the looks"
     )
     assert "R-2" not in found.get("Ready, not looked at", "")
+    run.cli("shop", "update", "--looks-per-call", "1")
+    assert re.search(r"Estimate: about (\d+) calls? saved in 30 days \(\1 occasions? / 1\)\.", member.get("/jobs").text)
+    run.cli("shop", "update", "--looks-per-call", "1000")
+    assert "Estimate:" not in member.get("/jobs").text
+    run.cli("shop", "update", "--looks-per-call", "0", code=2)
 
 
 def test_the_calls_saved_are_said_to_be_an_estimate() -> None:
-    assert calls_saved(2) == ""
-    assert calls_saved(3).startswith("Estimate: about 1 call saved in 30 days.")
-    assert "7 occasions" in calls_saved(7)
+    often, rarely = replace(SHOP, looks_per_call=3), replace(SHOP, looks_per_call=10)
+    assert calls_saved([(often, 2)]) == ("", "")
+    said, assumed = calls_saved([(often, 3)])
+    assert said == "Estimate: about 1 call saved in 30 days (3 occasions / 3)."
+    assert "an assumption" in assumed
+    said, _assumed = calls_saved([(often, 7), (rarely, 21)])
+    assert said == "Estimate: about 4 calls saved in 30 days (7 occasions / 3 + 21 occasions / 10)."
 
 
 def test_on_https_the_cookie_is_for_https_alone(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from waymark.commands import (
     job,
     job_files,
     job_messages,
+    job_report,
     job_rules,
+    job_stickers,
     job_sync,
     kind,
     owner,
@@ -76,10 +78,13 @@ command(job.app, "photo")(job_files.photo)
 command(job.app, "qr")(job_files.qr)
 command(job.app, "export")(job_files.export)
 command(job.app, "sync")(job_sync.sync)
+command(job.app, "report")(job_report.report)
+command(job.app, "events")(job_report.events)
 command(job.app, "rules")(job_rules.rules)
+command(kind.app, "rules")(job_rules.kind_rules)
 command(job.app, "message")(job_messages.message)
 command(job.app, "slip")(job_messages.slip)
-command(job.app, "stickers")(job_messages.stickers)
+command(job.app, "stickers")(job_stickers.stickers)
 shop.app.add_typer(shop_template.app, name="template")
 app.add_typer(job.app, name="job")
 app.add_typer(shop.app, name="shop")

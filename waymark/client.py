@@ -46,7 +46,9 @@ class Client:
         self._start = start
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         timeout = httpx2.Timeout(ANSWER_S, connect=CONNECT_S)
-        self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+        # Without TLS no certificates need to be read, which takes longer than most commands.
+        secure = urlsplit(url).scheme == "https"
+        self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False, verify=secure)
 
     @classmethod
     def local(cls, config: Config) -> Self:

@@ -35,7 +35,7 @@ from dashboard.imports import KIND as IMPORTS
 from dashboard.imports import Importing, import_handler
 from dashboard.job_tasks import CODES, WIPE, codes_handler, keep_retention, wipe_handler
 from dashboard.labels import KIND as SHEETS
-from dashboard.labels import sheet_handler
+from dashboard.labels import STICKERS, sheet_handler
 from dashboard.parts import Parts
 from dashboard.tasks import Handler, keep_doing_tasks
 from database.changes import last_seq, prune_changes
@@ -47,9 +47,10 @@ from redirector.snapshot import SnapshotError, read_snapshot, write_snapshot
 from redirector.visitors import Visitors
 from waymark.config import Config, load_config
 from waymark.lost_database import keep_watching
+from waymark.private_wiring import backup_settings, outbound_client, private_settings, write_owner_token
 from waymark.server import run_app, set_up_logging
 from waymark.upkeep import keep_house
-from waymark.wiring import backup_settings, database_url, outbound_client, private_settings, write_owner_token
+from waymark.wiring import database_url
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +132,7 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
 def _handlers(parts: Parts, importing: Importing) -> dict[str, Handler]:
     return {
         SHEETS: sheet_handler(parts),
+        STICKERS: sheet_handler(parts),
         IMPORTS: import_handler(parts, importing),
         CODES: codes_handler(parts),
         WIPE: wipe_handler(parts),

@@ -67,7 +67,9 @@ def _owner_lines(config: Config) -> list[str]:
     try:
         token = (config.data_dir / "owner.token").read_text()
         headers = {"Authorization": f"Bearer {token}"}
-        with httpx2.Client(base_url=config.local_api_url, headers=headers, trust_env=False, timeout=10.0) as client:
+        with httpx2.Client(
+            base_url=config.local_api_url, headers=headers, trust_env=False, verify=False, timeout=10.0
+        ) as client:
             if client.get("/api/v1/owner").json().get("exists"):
                 return []
             url = client.post("/api/v1/owner/link").json()["url"]

@@ -13,6 +13,7 @@ import duckdb
 
 from analytics.store import ScanStore
 from codes.outbound import Outbound
+from dashboard.labels import forget_old_sheets
 from dashboard.parts import Parts
 from geo.errors import GeoError
 from geo.refresh import update
@@ -47,6 +48,7 @@ async def _run_chores(config: Config, parts: Parts, outbound: Outbound, journal_
     try:
         await _forget_prefixes(parts.store, config.privacy.keep_prefix_days)
         _marks, finished = await parts.store.marks()
+        await asyncio.to_thread(forget_old_sheets, config.data_dir)
         async with journal_files:
             await asyncio.to_thread(compress_segments, config.data_dir / "journal", finished)
         if config.geo.refresh_days:

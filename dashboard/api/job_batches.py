@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from codes.alphabet import CodeError
 from codes.errors import Conflict, NotFound
 from dashboard.access import Editor, Owner, TheParts
-from dashboard.api.job_models import Contents, Moment, Refusing
+from dashboard.api.job_models import WHEN, Contents, Moment, Refusing
 from dashboard.api.jobs import ShopName
 from dashboard.parts import Parts
 from dashboard.problems import entry_message, status_of
@@ -32,7 +32,7 @@ class EntryIn(Contents):
     reference: str = Field(max_length=200)
     id: str | None = Field(None, max_length=MAX_ID, description="advance and back need one.")
     shop: str | None = Field(None, max_length=120)
-    at: Moment | None = Field(None, description="When it happened, if that was earlier.")
+    at: Moment | None = Field(None, description=WHEN)
     revision: int | None = Field(None, ge=1, description="As If-Match: only if nobody changed it since.")
 
     def entry(self) -> Entry:
@@ -54,7 +54,7 @@ class EntryIn(Contents):
         )
 
 
-EntryOrMisfit = Annotated[EntryIn | dict[str, Any], Field(union_mode="left_to_right")]
+EntryOrMisfit = Annotated[EntryIn | Any, Field(union_mode="left_to_right")]
 
 
 class BatchIn(Refusing):
@@ -111,7 +111,7 @@ async def _lines(parts: Parts, shop_id: int | None) -> AsyncIterator[bytes]:
             yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
-async def _verdict(parts: Parts, given: EntryIn | dict[str, Any], who: str) -> VerdictOut:
+async def _verdict(parts: Parts, given: Any, who: str) -> VerdictOut:
     if not isinstance(given, EntryIn):
         return _misfit(given)
     try:
@@ -123,8 +123,9 @@ async def _verdict(parts: Parts, given: EntryIn | dict[str, Any], who: str) -> V
     return VerdictOut(reference=given.reference, id=given.id, **_told(outcome))
 
 
-def _misfit(given: dict[str, Any]) -> VerdictOut:
-    reference, own_id = given.get("reference"), given.get("id")
+def _misfit(given: Any) -> VerdictOut:
+    named = given if isinstance(given, dict) else {}
+    reference, own_id = named.get("reference"), named.get("id")
     try:
         EntryIn.model_validate(given)
     except ValidationError as error:

@@ -1,11 +1,12 @@
 """What the API takes and tells of jobs. Private fields and the secret link are for staff: editors and owners."""
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from dashboard.access import Identity
 from jobs.estimates import job_state
@@ -18,14 +19,32 @@ FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2200
 
 
-def _within_reason(at: datetime) -> datetime:
-    if not FIRST_YEAR <= at.year < LAST_YEAR:
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _moment(given: Any) -> datetime:
+    read = _due(given)
+    if not isinstance(read, datetime):
+        raise ValueError(f"{given!r} has no time; write it as 2026-12-24T18:00")  # noqa: TRY004  pydantic takes these
+    return read
+
+
+def _due(given: Any) -> date:
+    """A datetime, or a date alone."""
+    text = given.isoformat() if isinstance(given, date) else given.strip().upper() if isinstance(given, str) else ""
+    try:
+        read = date.fromisoformat(text) if _DATE.fullmatch(text) else datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{str(given)[:40]!r} is no time; write it as 2026-12-24T18:00") from None
+    if not FIRST_YEAR <= read.year < LAST_YEAR:
         raise ValueError(f"a time of the years {FIRST_YEAR} to {LAST_YEAR}, please")
-    return at
+    return read
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_within_reason)]
-Due = Annotated[datetime, AfterValidator(_within_reason)]
+_AS_TIME: Final = WithJsonSchema({"type": "string", "format": "date-time"})
+Moment = Annotated[datetime, BeforeValidator(_moment), _AS_TIME]
+Due = Annotated[datetime | date, BeforeValidator(_due), _AS_TIME]
+WHEN: Final = "When it happened, if that was earlier; without a zone in the shop's."
 Private = Annotated[str | None, Field(None, max_length=MAX_DETAIL, description="Private: for staff and messages only.")]
 Shown = Annotated[str | None, Field(None, description="Private; null for viewers.")]
 
@@ -47,14 +66,18 @@ class Refusing(BaseModel):
 
 
 class Contents(Refusing):
-    """Left-out and empty (null) fields stay as they are, but for due_at: null takes the promised time away."""
+    """Left-out and null fields stay as they are, "" empties them. But for due_at: null takes the promised time away."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # a price or a number of their own as a number
 
     kind: str | None = Field(None, max_length=40, description="repair when left out of a new job.", examples=["repair"])
     stage: str | None = Field(None, max_length=40, description="By key; the first one of a new job.")
     item: str | None = Field(None, max_length=1000, description="What it is about, for the customer's eyes.")
     public_note: str | None = Field(None, max_length=4000, description="Shown if the shop shows notes.")
     language: str | None = Field(None, max_length=8, description="Of messages: en, es, fr, ar; empty: the shop's.")
-    due_at: Due | None = Field(None, description="Promised; without a zone in the shop's. Null: estimated.")
+    due_at: Due | None = Field(
+        None, description="Promised; without a zone in the shop's, without a time until it closes. Null: estimated."
+    )
     reason: str | None = Field(None, max_length=500, description="Of a change of stage; kept in the history.")
     customer_name: Private
     customer_phone: Private
@@ -76,7 +99,8 @@ class Contents(Refusing):
             item=self.item,
             public_note=self.public_note,
             language=self.language,
-            due_at=self.due_at,
+            due_at=self.due_at if isinstance(self.due_at, datetime) else None,
+            due_on=None if isinstance(self.due_at, datetime) else self.due_at,
             no_due="due_at" in self.model_fields_set and self.due_at is None,
             details={name: value for name in DETAILS if (value := getattr(self, name)) is not None},
             reason=self.reason or "",
@@ -84,11 +108,11 @@ class Contents(Refusing):
 
 
 class JobIn(Contents):
-    at: Moment | None = Field(None, description="When it happened, if that was earlier.")
+    at: Moment | None = Field(None, description=WHEN)
 
 
 class MoveIn(Refusing):
-    at: Moment | None = Field(None, description="When it happened, if that was earlier.")
+    at: Moment | None = Field(None, description=WHEN)
     reason: str = Field("", max_length=500, description="Kept in the history.")
 
 
@@ -138,7 +162,8 @@ class JobOut(BaseModel):
 
 class JobPage(BaseModel):
     jobs: list[JobOut]
-    next: int | None = Field(description="The cursor of the next page; null at the end.")
+    total: int = Field(description="On all pages.")
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
 _OF_JOB: Final = tuple(name for name in JobOut.model_fields if name in Job.__dataclass_fields__)

@@ -1,4 +1,4 @@
-"""Rules of a job's code over the API: where a scan of the slip goes by how the job stands, instead of to its page."""
+"""Rules of jobs' codes over the API, one by one or by kind: where a slip leads by how a job stands."""
 
 from typing import Any
 
@@ -6,12 +6,15 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from codes.errors import Conflict
-from codes.job_codes import change_job_rules
+from codes.job_codes import change_job_rules, undo_job_rules
 from codes.register import Code, get_code_by_id
 from codes.rules import written_rules
-from dashboard.access import Editor, TheParts
+from dashboard.access import Editor, TheParts, Viewer
 from dashboard.api.codes import Rules
 from dashboard.api.jobs import Reference, ShopName, asked_job
+from dashboard.api.kinds import KindName
+from jobs.kind_rules import find_kind_rules, put_kind_rules
+from jobs.kinds import get_workflow
 from jobs.register import Job
 
 router = APIRouter(tags=["jobs"])
@@ -24,6 +27,24 @@ class JobRulesIn(BaseModel):
 
     rules: Rules = Field(examples=[[{"name": "Done", "when": [{"job": ["done"]}], "to": "https://example.com/review"}]])
     reason: str = Field("", max_length=500)
+
+
+class KindRulesIn(JobRulesIn):
+    to_all: bool = Field(False, description="Put them on all jobs of this kind, whatever rules those have now.")
+
+
+class UndoIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("", max_length=500)
+
+
+class KindRulesOut(BaseModel):
+    """``changed_jobs``: how many jobs that there were got them."""
+
+    kind: str
+    rules: list[dict[str, Any]]
+    changed_jobs: int
 
 
 class JobRulesOut(BaseModel):
@@ -54,6 +75,42 @@ async def put_rules(
         parts.database, _code_id(job), job.reference, body.rules, who=who.name, policy=policy, reason=body.reason
     )
     return _rules_out(job, code)
+
+
+@router.post("/jobs/{reference}/rules/undo")
+async def undo_rules(
+    reference: Reference, who: Editor, parts: TheParts, body: UndoIn | None = None, shop: ShopName = None
+) -> JobRulesOut:
+    """Brings back the rules that there were before; the body may be left out."""
+    async with parts.database.reading() as connection:
+        job = await asked_job(connection, reference, shop)
+    reason = body.reason if body else ""
+    code = await undo_job_rules(parts.database, _code_id(job), job.reference, who=who.name, reason=reason)
+    return _rules_out(job, code)
+
+
+@router.get("/kinds/{kind}/rules")
+async def show_kind_rules(kind: KindName, _who: Viewer, parts: TheParts) -> KindRulesOut:
+    """What the slips of new jobs start with."""
+    async with parts.database.reading() as connection:
+        await get_workflow(connection, kind)
+        rules = await find_kind_rules(connection, kind)
+    return KindRulesOut(kind=kind, rules=written_rules(rules) or [], changed_jobs=0)
+
+
+@router.put("/kinds/{kind}/rules")
+async def change_kind_rules(kind: KindName, body: KindRulesIn, who: Editor, parts: TheParts) -> KindRulesOut:
+    """For the jobs to come; with ``to_all`` also for those there are, of which each can be undone by itself."""
+    rules, changed = await put_kind_rules(
+        parts.database,
+        kind,
+        body.rules,
+        who=who.name,
+        policy=parts.settings.policy,
+        to_all=body.to_all,
+        reason=body.reason,
+    )
+    return KindRulesOut(kind=kind, rules=written_rules(rules) or [], changed_jobs=changed)
 
 
 def _code_id(job: Job) -> int:

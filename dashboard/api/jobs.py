@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -13,10 +15,12 @@ from codes.qr import QrStyle, media_type, render
 from dashboard.access import Editor, TheParts, Viewer
 from dashboard.api.job_models import JobIn, JobOut, JobPage, MoveIn, MoveToIn, is_staff, job_out
 from dashboard.api.symbols import IMAGES, Kind, Level
+from jobs.job_fields import checked_reference
 from jobs.jobs import JobError, Occasion, Stale, delete_job, move_job, put_job, set_photo
 from jobs.kinds import list_workflows
 from jobs.photos import MAX_UPLOAD_BYTES, photo_from
-from jobs.register import Details, Job, JobSearch, find_photo, get_details, get_job, list_details, list_jobs
+from jobs.register import Details, Job, find_photo, get_details, get_job, list_details
+from jobs.search import JobSearch, JobSort, count_jobs, cursor_of, late_only, list_jobs, place_from
 from jobs.shops import get_shop_named
 
 router = APIRouter(tags=["jobs"])
@@ -69,33 +73,39 @@ async def get_jobs(
     kind: Annotated[str, Query(max_length=40)] = "",
     stage: Annotated[list[str] | None, Query(max_length=30, description="Any of these.")] = None,
     open_only: Annotated[bool, Query(alias="open", description="Without those that are done.")] = False,
+    late: Annotated[bool, Query(description="Only those later than was said.")] = False,
     search: Annotated[
-        str, Query(max_length=200, description="In reference, item, and customer's name and phone.")
+        str,
+        Query(
+            max_length=200,
+            description="In reference, item, and customer's name and phone, or a job's link; O is 0 in a reference, and "
+            "spaces and hyphens do not matter.",
+        ),
     ] = "",
-    cursor: Annotated[int | None, Query(ge=1, le=2**53 - 1, description="From `next` of the page before.")] = None,
+    sort: Annotated[JobSort, Query(description="The newest first, or what is due first.")] = "newest",
+    cursor: Annotated[str | None, Query(max_length=40, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> JobPage:
-    """The newest first. A viewer gets neither private fields nor links, and the search does not look into them."""
+    """A viewer gets neither private fields nor links, and the search does not look into them."""
     staff = is_staff(who)
     async with parts.database.reading() as connection:
-        found = await list_jobs(
-            connection,
-            JobSearch(
-                shop_id=(await get_shop_named(connection, shop)).id if shop else None,
-                kind=kind,
-                stages=stage or (),
-                open_only=open_only,
-                text=search.strip(),
-                private=staff,
-                before_id=cursor,
-                limit=limit + 1,
-            ),
-        )
-        shown = found[:limit]
         workflows = await list_workflows(connection)
+        asked = JobSearch(
+            shop_id=(await get_shop_named(connection, shop)).id if shop else None,
+            kind=kind,
+            stages=stage or (),
+            open_only=open_only,
+            text=search.strip(),
+            private=staff,
+            sort=sort,
+        )
+        asked = late_only(asked, workflows, datetime.now(UTC)) if late else asked
+        page = replace(asked, after=place_from(cursor) if cursor else None, limit=limit + 1)
+        found, total = await list_jobs(connection, page), await count_jobs(connection, asked)
+        shown = found[:limit]
         details = await list_details(connection, [job.id for job in shown]) if staff else {}
     told = [job_out(job, workflows.get(job.kind), details.get(job.id, Details()) if staff else None) for job in shown]
-    return JobPage(jobs=told, next=shown[-1].id if len(found) > limit else None)
+    return JobPage(jobs=told, total=total, next=cursor_of(shown[-1]) if len(found) > limit else None)
 
 
 @router.get("/jobs/{reference}", responses=_TAGGED)
@@ -165,6 +175,13 @@ async def put_photo(
     photo = await asyncio.to_thread(photo_from, await request.body())
     on = Occasion(who.name, None, revision_in(if_match))
     return await _answer(parts, await set_photo(parts.database, reference, photo, on, shop), response)
+
+
+@router.put("/jobs/{reference}/{rest:path}", include_in_schema=False)
+async def put_with_slash(reference: str, rest: str, _who: Editor) -> Response:
+    """Else a number such as 2026/17 would be told that its address does not take a PUT."""
+    checked_reference(f"{reference}/{rest}")
+    raise NotFound("there is nothing at this address; /api/v1/openapi.json lists what there is.")
 
 
 @router.get("/jobs/{reference}/photo", response_class=Response, responses=_JPEG)

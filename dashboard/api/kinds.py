@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from dashboard.access import Editor, TheParts, Viewer
 from dashboard.api.job_models import Refusing
-from jobs.kinds import get_workflow, list_workflows, put_workflow, reset_workflow
-from jobs.shops import list_shops
+from jobs.kinds import first_language, get_workflow, list_workflows, put_workflow, reset_workflow
 from jobs.workflows import BUILT_IN, KEEP_DAYS, MAX_KEEP_DAYS, Workflow, read_workflow, written_stages
 
 router = APIRouter(tags=["kinds of jobs"])
@@ -60,8 +59,7 @@ async def show_kind(kind: KindName, _who: Viewer, parts: TheParts) -> KindOut:
 async def put_kind(kind: KindName, body: KindIn, who: Editor, parts: TheParts) -> KindOut:
     """Makes a kind of your own, or changes any. Stages at which jobs stand cannot go."""
     async with parts.database.reading() as connection:
-        shops = await list_shops(connection)
-    first = shops[0].language if shops else "en"
+        first = await first_language(connection)
     read = read_workflow(kind, body.name, body.stages, body.keep_done_days, body.keep_idle_days, first)
     return _shown(await put_workflow(parts.database, read, who=who.name))
 

@@ -129,7 +129,7 @@ async def get_templates(
         and channel in (None, template.channel)
         and language in (None, template.language)
     ]
-    told = [_template_out(parts, shop, template) for template in asked]
+    told = [template_out(parts, shop, template) for template in asked]
     return TemplateList(shop=shop.name, variables=list(VARIABLES), templates=told)
 
 
@@ -139,7 +139,7 @@ async def show_template(
 ) -> TemplateOut:
     async with parts.database.reading() as connection:
         shop = await get_shop(connection, shop_id)
-        return _template_out(parts, shop, await get_template(connection, shop_id, event, channel, language))
+        return template_out(parts, shop, await get_template(connection, shop_id, event, channel, language))
 
 
 @router.put(TEMPLATE)
@@ -165,10 +165,10 @@ async def delete_template(
 async def preview(body: DraftIn, _who: Viewer, parts: TheParts) -> DraftOut:
     """A draft with made-up values, and how many text messages it takes. Keeps nothing."""
     # A draft belongs to no event yet, and no check hangs on one.
-    draft = checked_template(Template("moved", body.channel, body.language, body.subject, body.text))
+    draft = checked_template(Template("ready", body.channel, body.language, body.subject, body.text))
     async with parts.database.reading() as connection:
         shop = await get_shop_named(connection, body.shop) if body.shop else None
-    shown = _template_out(parts, shop or await _default_shop(parts), draft)
+    shown = template_out(parts, shop or await _default_shop(parts), draft)
     return DraftOut(subject=shown.sample_subject, text=shown.sample, sms=shown.sms)
 
 
@@ -203,25 +203,8 @@ async def job_messages(
     )
 
 
-async def _templates(
-    connection: AsyncConnection, shop_id: int, event: Event, language: str, channel: Channel | None
-) -> list[Template]:
-    channels = CHANNELS if channel is None else (channel,)
-    return [await get_template(connection, shop_id, event, chosen, language) for chosen in channels]
-
-
-async def _shown(parts: Parts, shop_id: int, template: Template) -> TemplateOut:
-    async with parts.database.reading() as connection:
-        return _template_out(parts, await get_shop(connection, shop_id), template)
-
-
-async def _default_shop(parts: Parts) -> Shop:
-    async with parts.database.transaction() as connection:
-        return await ensure_default_shop(connection)
-
-
-def _template_out(parts: Parts, shop: Shop, template: Template) -> TemplateOut:
-    values = sample_values(shop, template.language, parts.settings.short_url, datetime.now(UTC))
+def template_out(parts: Parts, shop: Shop, template: Template) -> TemplateOut:
+    values = sample_values(shop, template.language, parts.settings.short_url, datetime.now(UTC), template.event)
     sample = filled(template.text, values)
     return TemplateOut.model_validate(
         {
@@ -232,6 +215,23 @@ def _template_out(parts: Parts, shop: Shop, template: Template) -> TemplateOut:
             "sms": _sms_out(sample) if template.channel == "sms" else None,
         }
     )
+
+
+async def _templates(
+    connection: AsyncConnection, shop_id: int, event: Event, language: str, channel: Channel | None
+) -> list[Template]:
+    channels = CHANNELS if channel is None else (channel,)
+    return [await get_template(connection, shop_id, event, chosen, language) for chosen in channels]
+
+
+async def _shown(parts: Parts, shop_id: int, template: Template) -> TemplateOut:
+    async with parts.database.reading() as connection:
+        return template_out(parts, await get_shop(connection, shop_id), template)
+
+
+async def _default_shop(parts: Parts) -> Shop:
+    async with parts.database.transaction() as connection:
+        return await ensure_default_shop(connection)
 
 
 def _message_out(message: Message) -> MessageOut:

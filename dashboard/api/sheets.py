@@ -10,13 +10,12 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from codes.errors import NotFound
-from codes.logos import MAX_LOGO_BYTES
+from codes.logos import MAX_LOGO_BYTES, logo_from
 from codes.selection import Selection, batch_id_for
 from codes.sheet_pdf import calibration_pdf
 from codes.sheets import MAX_LABELS, MAX_NUDGE_MM, make_sheets
 from codes.stocks import STOCKS, Stock
 from dashboard.access import Editor, TheParts, Viewer
-from dashboard.api.symbols import logo_from
 from dashboard.labels import FONTS, KIND, chosen, file_of, labels_of, order_from, order_sheets, stock_from
 from dashboard.parts import Parts
 from dashboard.tasks import Task, end_task, get_task, list_tasks
@@ -197,21 +196,29 @@ async def show_sheets(number: Number, _who: Viewer, parts: TheParts) -> SheetOut
 @router.get("/{number}/file", response_class=FileResponse, responses=PDF)
 async def sheets_file(number: Number, _who: Viewer, parts: TheParts) -> Response:
     async with parts.database.reading() as connection:
-        task = await get_task(connection, number, KIND)
-    path = file_of(parts.settings.data_dir, task.id)
-    if task.state != "done" or not path.is_file():
-        why = task.problem or {"done": "it was removed after 30 days; make it again"}.get(
-            task.state, f"it is {task.state}"
-        )
-        raise NotFound(f"There is no file of the sheets {number}: {why}")
-    return FileResponse(path, media_type="application/pdf", filename=f"labels-{number}.pdf")
+        return file_answer(parts, await get_task(connection, number, KIND), f"labels-{number}.pdf")
 
 
 @router.delete("/{number}", status_code=204)
 async def end_sheets(number: Number, _who: Editor, parts: TheParts) -> None:
     """Cancels sheets that are being made, else removes them with their file."""
-    task = await end_task(parts.database, number, KIND)
-    file_of(parts.settings.data_dir, task.id).unlink(missing_ok=True)
+    await end_sheet(parts, number, KIND)
+
+
+def file_answer(parts: Parts, task: Task, name: str) -> Response:
+    """Raises NotFound while there is none."""
+    path = file_of(parts.settings.data_dir, task)
+    if task.state != "done" or not path.is_file():
+        why = task.problem or {"done": "it was removed after a time; make it again"}.get(
+            task.state, f"it is {task.state}"
+        )
+        raise NotFound(f"There is no file of the sheets {task.id}: {why}")
+    return FileResponse(path, media_type="application/pdf", filename=name)
+
+
+async def end_sheet(parts: Parts, number: int, kind: str) -> None:
+    task = await end_task(parts.database, number, kind)
+    file_of(parts.settings.data_dir, task).unlink(missing_ok=True)
 
 
 async def make_ordered(parts: Parts, body: SheetIn, who: str) -> int:

@@ -18,6 +18,7 @@ from dashboard.tasks import Task
 from jobs.leaving import count_jobs
 from jobs.photos import MAX_UPLOAD_BYTES, logo_from
 from jobs.shops import (
+    MAX_LOOKS_PER_CALL,
     Shop,
     ShopFields,
     create_shop,
@@ -56,6 +57,9 @@ class ShopChangeIn(Refusing):
     languages: list[str] | None = Field(None, max_length=20, description="The shop's own first: en, es, fr, ar.")
     show_note: bool | None = Field(None, description="Customers see public notes.")
     show_photo: bool | None = Field(None, description="Customers see photos.")
+    looks_per_call: int | None = Field(
+        None, ge=1, le=MAX_LOOKS_PER_CALL, description="Looks at pages that stand for one call saved, in the estimate."
+    )
 
     def fields(self) -> ShopFields:
         given = self.model_dump(exclude_unset=True, exclude_none=True)
@@ -97,6 +101,7 @@ class ShopOut(BaseModel):
     tracking_at: datetime
     show_note: bool
     show_photo: bool
+    looks_per_call: int
     created_at: datetime
     updated_at: datetime
     jobs: int

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import re
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from codes.advisor import MAX_DISTANCE_M, MIN_DISTANCE_M, smallest_safe_size
 from codes.codes import Code, get_code
 from codes.destinations import check_destination
-from codes.logos import MAX_LOGO_BYTES, Logo, LogoError, read_logo
+from codes.logos import MAX_LOGO_BYTES, logo_from
 from codes.qr import FORMATS, STATIC_WARNING, QrStyle, media_type, render, render_static, symbol_version
 from dashboard.access import Editor, TheParts, Viewer
 
@@ -146,15 +145,6 @@ async def advice(
         modules=edge - 8,
         short_url=short_url,
     )
-
-
-def logo_from(text: str) -> Logo:
-    """From base64; raises LogoError."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise LogoError("The logo is not base64. Send the picture file's bytes in base64.") from None
-    return read_logo(data)
 
 
 async def symbol_of(code: Code, kind: str, style: QrStyle, *, download: bool) -> Response:

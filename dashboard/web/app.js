@@ -1,5 +1,6 @@
 import { fetchAgain } from "./again.js";
 import { drawCharts } from "./chart.js";
+import { followDrafts } from "./drafts.js";
 import { followScans } from "./live.js";
 import { enableMap } from "./map.js";
 import { enableMenus, enableCopying } from "./menus.js";
@@ -13,4 +14,5 @@ enablePickers();
 enableMap();
 drawCharts();
 followScans();
+followDrafts();
 fetchAgain();

@@ -99,7 +99,7 @@ def _backup_of_stopped(config: Config) -> str:
     from analytics.backups import Backups
     from analytics.store import ScanStore, StoreError
     from waymark.lock import data_lock
-    from waymark.wiring import backup_settings
+    from waymark.private_wiring import backup_settings
 
     if not (config.data_dir / "scans.duckdb").exists():
         raise CommandError(

@@ -13,6 +13,10 @@ from waymark.output import Column, CommandError, ExitCode, when
 from waymark.session import Session
 
 UTM: Final = ("source", "medium", "campaign", "term", "content")
+RulesFile = Annotated[
+    Path | None, typer.Option("--file", metavar="FILE", help="JSON list of all its rules; - reads it here.")
+]
+ClearRules = Annotated[bool, typer.Option("--clear", help="Take all rules away.")]
 Utm = Annotated[str | None, typer.Option(metavar="TEXT", help="UTM field for destinations without one; '' for none.")]
 Moment = Annotated[str | None, typer.Option(metavar="TIME", help="Such as 2026-12-24T18:00; '' for none.")]
 
@@ -20,10 +24,8 @@ Moment = Annotated[str | None, typer.Option(metavar="TIME", help="Such as 2026-1
 def rules(
     session: Session,
     code: CodeName,
-    file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON list of all its rules; - reads it here.")
-    ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Take all rules away.")] = False,
+    file: RulesFile = None,
+    clear: ClearRules = False,
     reason: Reason = "",
     domain: DomainName = None,
 ) -> None:

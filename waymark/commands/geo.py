@@ -40,8 +40,8 @@ def update(
         return
     from geo.errors import GeoError
     from geo.refresh import update as update_places
+    from waymark.private_wiring import outbound_client
     from waymark.supervisor import prepare_data_folder
-    from waymark.wiring import outbound_client
 
     prepare_data_folder(session.config.data_dir)
     folder = session.config.data_dir / "geo"
@@ -105,8 +105,8 @@ def _ensure(session: Session) -> None:
             session.out.document({"installed": [], "problems": []})
         return
     from geo.refresh import ensure
+    from waymark.private_wiring import outbound_client
     from waymark.supervisor import prepare_data_folder
-    from waymark.wiring import outbound_client
 
     try:
         prepare_data_folder(session.config.data_dir)

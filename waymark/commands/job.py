@@ -1,6 +1,7 @@
 """`waymark job`: jobs from receiving to handing over, over the API."""
 
-from typing import Annotated, Any, Final
+import shlex
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import typer
@@ -21,6 +22,14 @@ At = Annotated[
 Revision = Annotated[
     int | None, typer.Option("--if-revision", metavar="N", min=1, help="Only if nobody changed it since.")
 ]
+Search = Annotated[
+    str, typer.Option(metavar="TEXT", help="In reference, item, customer's name and phone; or a job's link.")
+]
+OfKind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only of this kind.")]
+AtStage = Annotated[list[str] | None, typer.Option("--stage", metavar="STAGE", help="Only at this stage; repeat it.")]
+OpenOnly = Annotated[bool, typer.Option("--open", help="Without those that are done.")]
+LateOnly = Annotated[bool, typer.Option("--late", help="Only those later than was said.")]
+AT_ONCE: Final = 500  # of one question to the API
 PRIVATE: Final = (
     "customer_name",
     "customer_phone",
@@ -88,9 +97,13 @@ def add(
     put = session.client.send("PUT", address(reference), body, {"shop": shop}, headers=_if_match(if_revision))
     show_job(session, put)
     if put["status_url"]:
-        session.out.note(
-            f"Next: print `waymark job qr {reference}` on the slip, then `waymark job advance {reference}`."
-        )
+        typed = shlex.quote(reference)
+        session.out.note(f"Next: print `waymark job qr {typed}` on the slip, then `waymark job advance {typed}`.")
+        if f"//{put['shop']}/" in put["status_url"]:  # nobody has named it yet
+            session.out.note(
+                f"Customers read {put['shop']} as the shop's name, and dates are estimated as if it never closed: "
+                "`waymark shop update --name 'Your shop' --phone ... --hours 'mon-fri 09:00-18:00'`."
+            )
 
 
 @command(app, "show")
@@ -102,19 +115,31 @@ def show(session: Session, reference: ReferenceName, shop: ShopName = None) -> N
 @command(app, "list")
 def list_jobs(
     session: Session,
-    search: Annotated[str, typer.Option(metavar="TEXT", help="In reference, item, customer's name and phone.")] = "",
-    kind: Annotated[str, typer.Option(metavar="KIND", help="Only of this kind.")] = "",
-    stage: Annotated[list[str] | None, typer.Option(metavar="STAGE", help="Only at this stage; repeat it.")] = None,
-    open_only: Annotated[bool, typer.Option("--open", help="Without those that are done.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most, newest first.")] = 50,
-    cursor: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Go on there: `next` of the JSON before.")
-    ] = None,
+    search: Search = "",
+    kind: OfKind = "",
+    stage: AtStage = None,
+    open_only: OpenOnly = False,
+    late: LateOnly = False,
+    sort: Annotated[Literal["newest", "due"], typer.Option(help="Which come first.")] = "newest",
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    everything: Annotated[bool, typer.Option("--all", help="All of them, however many.")] = False,
+    cursor: Annotated[str | None, typer.Option(metavar="TEXT", help="Go on there: `next` of the JSON before.")] = None,
     shop: ShopName = None,
 ) -> None:
-    """List jobs, newest first."""
-    asked = {"search": search, "kind": kind, "stage": stage, "open": open_only, "limit": limit, "cursor": cursor}
-    page = session.client.get("/jobs", {**asked, "shop": shop})
+    """List jobs, the newest first, or those that are due first."""
+    asked = {
+        "search": search,
+        "kind": kind,
+        "stage": stage,
+        "open": open_only,
+        "late": late,
+        "sort": sort,
+        "shop": shop,
+    }
+    page = session.client.get("/jobs", {**asked, "limit": AT_ONCE if everything else limit, "cursor": cursor})
+    while everything and page["next"]:
+        more = session.client.get("/jobs", {**asked, "limit": AT_ONCE, "cursor": page["next"]})
+        page = {**more, "jobs": page["jobs"] + more["jobs"]}
     columns = [
         Column("Reference"),
         Column("Item", narrow="cut"),
@@ -136,50 +161,34 @@ def list_jobs(
         )
         for job in page["jobs"]
     ]
-    asked_for = search or kind or stage or open_only or shop
+    asked_for = search or kind or stage or open_only or late or shop
     nothing = "No job matches." if asked_for else "There is no job yet. Make one: `waymark job add R-1`"
     session.out.table(page, columns, rows, empty=nothing)
     if page["next"]:
-        session.out.note(f"There are more: --cursor {page['next']}")
+        session.out.note(f"{len(rows)} of {page['total']}; --all shows all, or go on with --cursor {page['next']}")
 
 
-@command(app, "advance")
-def advance(
-    session: Session,
-    reference: ReferenceName,
-    at: At = None,
-    reason: Reason = "",
-    shop: ShopName = None,
-    if_revision: Revision = None,
-) -> None:
-    """Move the job to its next stage."""
-    _step(session, reference, "advance", at, reason, shop, if_revision)
+def _add_step(way: str, words: str) -> None:
+    def step(
+        session: Session,
+        reference: ReferenceName,
+        at: At = None,
+        reason: Reason = "",
+        shop: ShopName = None,
+        if_revision: Revision = None,
+    ) -> None:
+        _step(session, reference, way, at, reason, shop, if_revision)
+
+    step.__doc__ = words
+    command(app, way)(step)
 
 
-@command(app, "back")
-def back(
-    session: Session,
-    reference: ReferenceName,
-    at: At = None,
-    reason: Reason = "",
-    shop: ShopName = None,
-    if_revision: Revision = None,
-) -> None:
-    """Move the job one stage back."""
-    _step(session, reference, "back", at, reason, shop, if_revision)
-
-
-@command(app, "deliver")
-def deliver(
-    session: Session,
-    reference: ReferenceName,
-    at: At = None,
-    reason: Reason = "",
-    shop: ShopName = None,
-    if_revision: Revision = None,
-) -> None:
-    """Move the job to its last stage."""
-    _step(session, reference, "deliver", at, reason, shop, if_revision)
+for _way, _words in (
+    ("advance", "Move the job to its next stage."),
+    ("back", "Move the job one stage back."),
+    ("deliver", "Move the job to its last stage."),
+):
+    _add_step(_way, _words)
 
 
 @command(app, "move")

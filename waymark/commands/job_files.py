@@ -16,7 +16,7 @@ def history(
     session: Session,
     reference: ReferenceName,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write it there: .csv, or .pdf for a dispute.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there: .csv, or .pdf for a dispute.")
     ] = None,
     shop: ShopName = None,
 ) -> None:
@@ -104,7 +104,10 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines; - is standard output.")],
     shop: ShopName = None,
 ) -> None:
-    """Export every job with its private fields and its history. Keep it like a backup."""
+    """Export every job with its private fields and its history. Keep it like a backup.
+
+    `waymark job sync FILE` makes the jobs again as they stood, with new links and without their earlier history.
+    """
     _write(session, session.client.get_bytes("/jobs/export.ndjson", {"shop": shop}), file)
 
 

@@ -1,4 +1,4 @@
-"""`waymark job message`, `slip` and `stickers`: what to send to a job's customer, and what to print for it."""
+"""`waymark job message` and `slip`: what to send to a job's customer, and what to print for it."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -66,25 +66,7 @@ def slip(
         "shop": shop,
     }
     made = session.client.get_bytes(f"{address(reference)}/slip.{chosen}", asked)
-    _hand_out(session, made, reference, chosen, output)
-
-
-def stickers(
-    session: Session,
-    references: Annotated[list[str], typer.Argument(metavar="REFERENCE...", help="The shop's own numbers.")],
-    output: SlipFile = None,
-    stock: Annotated[
-        str, typer.Option(metavar="NAME", help="Label stock: `waymark sheet stocks` lists it.")
-    ] = "avery-l7160",
-    copies: Annotated[int, typer.Option(metavar="N", min=1, max=300, help="Of each job.")] = 1,
-    start_cell: Annotated[int, typer.Option(metavar="N", min=1, help="The first label to print on.")] = 1,
-    outlines: Annotated[bool, typer.Option("--outlines", help="Draw the labels' edges, for plain paper.")] = False,
-    shop: ShopName = None,
-) -> None:
-    """Make a sheet of stickers (PDF), each with a job's QR code, reference and link."""
-    body = {"references": references, "stock": stock, "copies": copies, "start_cell": start_cell, "outlines": outlines}
-    made = session.client.send_for_bytes("POST", "/jobs/stickers", body, {"shop": shop}, within_s=120)
-    _hand_out(session, made, ", ".join(references), "pdf", output)
+    hand_out_slip(session, made, reference, chosen, output)
 
 
 def sms_words(sms: dict[str, Any]) -> str:
@@ -113,7 +95,7 @@ def _form_for(output: Path | None) -> str:
     return ending
 
 
-def _hand_out(session: Session, made: bytes, reference: str, form: str, output: Path | None) -> None:
+def hand_out_slip(session: Session, made: bytes, reference: str, form: str, output: Path | None) -> None:
     if form != "zpl" and output is None and session.out.on_terminal:
         raise CommandError(
             f"a slip as {form} is no text for a terminal. Add --output FILE.",

@@ -1,17 +1,16 @@
 """`waymark job sync`: jobs from a file of another system, once, or every five minutes as the file changes."""
 
 import csv
-import io
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from waymark.commands.exchange import Bar
+from waymark.commands.job_rows import Line, read_columns, read_lines
 from waymark.output import Column, CommandError, ExitCode
 from waymark.session import Session
 
@@ -20,19 +19,7 @@ WITHIN_S: Final = 120.0
 WATCH_S: Final = 300
 FIRST_RETRY_S: Final = 5.0
 SHOWN: Final = 50
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """``number``: of the file, or of the entry in a JSON list; both begin at 1."""
-
-    number: int
-    row: Row
-
-    @property
-    def key(self) -> str:
-        return json.dumps(self.row, sort_keys=True, default=str)
+SETTLED_S: Final = 1.0
 
 
 def sync(
@@ -46,35 +33,54 @@ def sync(
         "errors.csv"
     ),
     shop: Annotated[str | None, typer.Option(metavar="NAME", help="For rows that name none.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="THEIRS=OURS", help="What a column of a CSV is, such as 'Order no.=reference'; repeat it."
+        ),
+    ] = None,
 ) -> int:
     """Make and change jobs as FILE says. Columns are named like the API's fields: reference, kind, item, stage, due_at, ...
 
     A row may be more than a job: op (advance, back, deliver, move, delete) with an id of yours, and at, when it happened.
+    The same file sent again changes nothing more, also after it was broken off.
     """
+    columns = read_columns(column or [])
     sent: frozenset[str] = frozenset()
     if not watch:
-        return _one_pass(session, file, errors, shop, sent)[0]
+        return _send_new(session, read_lines(file, shop, columns, session.out.warning), errors, sent)[0]
     while True:
         try:
-            _code, sent = _one_pass(session, file, errors, shop, sent, retry=True)
+            _wait_until_settled(file)
+            lines = read_lines(file, shop, columns, session.out.warning)
+            _code, sent = _send_new(session, lines, errors, sent, retry=True)
         except CommandError as problem:
             session.forget_client()
             session.out.warning(f"{problem} Looking again in {every} s.")
         time.sleep(every)
 
 
-def _one_pass(
-    session: Session, file: Path, errors: Path, shop: str | None, sent: frozenset[str], *, retry: bool = False
+def _wait_until_settled(file: Path) -> None:
+    """Who writes it just now is not done while it changes: a line cut off would be another job."""
+    with suppress(OSError):  # read_lines says it
+        before, seen = None, file.stat()
+        while before != (seen.st_size, seen.st_mtime_ns) and abs(time.time() - seen.st_mtime) < SETTLED_S:
+            before = (seen.st_size, seen.st_mtime_ns)
+            time.sleep(SETTLED_S)
+            seen = file.stat()
+
+
+def _send_new(
+    session: Session, lines: Sequence[Line], errors: Path, sent: frozenset[str], *, retry: bool = False
 ) -> tuple[int, frozenset[str]]:
     """The exit code, and which rows need not be sent again."""
-    lines = read_lines(file, shop)
     fresh = [line for line in lines if line.key not in sent]
     if retry and not fresh:
         return ExitCode.OK, sent
     verdicts: list[dict[str, Any]] = []
     with Bar(session.out, "Sending", len(fresh)) as bar:
         for start in range(0, len(fresh), AT_ONCE):
-            verdicts += _send(session, fresh[start : start + AT_ONCE], retry=retry)
+            verdicts += _verdicts(session, fresh[start : start + AT_ONCE], retry=retry)
             bar(len(verdicts))
     refused = [(line, told) for line, told in zip(fresh, verdicts, strict=True) if told["result"] == "refused"]
     if refused:
@@ -83,6 +89,18 @@ def _one_pass(
     failed = {line.key for line, _ in refused}
     taken = frozenset(line.key for line in lines if line.key not in failed)
     return (ExitCode.CONFLICT if refused and len(refused) == len(fresh) else ExitCode.OK), taken
+
+
+def _verdicts(session: Session, lines: Sequence[Line], *, retry: bool) -> list[dict[str, Any]]:
+    """In order. What has a problem is not sent."""
+    whole = [line for line in lines if line.problem is None]
+    told = iter(_send(session, whole, retry=retry) if whole else [])
+    return [_refused(line) if line.problem else next(told) for line in lines]
+
+
+def _refused(line: Line) -> dict[str, Any]:
+    told = {"result": "refused", "status": 422, "seen": False, "stage": None, "status_url": None}
+    return {"reference": line.row.get("reference", ""), "id": line.row.get("id"), "problem": line.problem, **told}
 
 
 def _send(session: Session, lines: Sequence[Line], *, retry: bool) -> list[dict[str, Any]]:
@@ -99,55 +117,6 @@ def _send(session: Session, lines: Sequence[Line], *, retry: bool) -> list[dict[
             return list(answer["verdicts"])
         time.sleep(wait_s)
         wait_s = min(wait_s * 2, WATCH_S)
-
-
-def read_lines(file: Path, shop: str | None) -> list[Line]:
-    """By the file's ending; CSV and JSON lines may come under any. Raises CommandError."""
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise CommandError(f"{file} cannot be read: {error.strerror}.", ExitCode.USAGE) from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{file} is not in UTF-8. Save it so, and try again.", ExitCode.USAGE) from None
-    lines = _from_json(file, text) if text.lstrip()[:1] in ("{", "[") else _from_csv(file, text)
-    return [
-        Line(line.number, {"shop": shop, **line.row} if shop and not line.row.get("shop") else line.row)
-        for line in lines
-    ]
-
-
-def _from_json(file: Path, text: str) -> list[Line]:
-    try:
-        if text.lstrip().startswith("["):
-            numbered = list(enumerate(json.loads(text), 1))
-        else:
-            numbered = [(n, json.loads(line)) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-    except json.JSONDecodeError as error:
-        raise CommandError(f"{file} is not valid JSON, at line {error.lineno}: {error.msg}.", ExitCode.USAGE) from None
-    if any(not isinstance(row, dict) for _, row in numbered):
-        raise CommandError(f"{file} must hold objects, one for each job.", ExitCode.USAGE)
-    return [Line(number, row) for number, row in numbered]
-
-
-def _from_csv(file: Path, text: str) -> list[Line]:
-    """An empty cell says nothing: what the job has stays."""
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    titles = [title.strip() for title in reader.fieldnames or ()]
-    if "reference" not in titles:
-        raise CommandError(
-            f"{file} needs a line of titles with reference in it, such as reference,item.", ExitCode.USAGE
-        )
-    reader.fieldnames = titles
-    return [
-        Line(
-            reader.line_num,
-            {name: cell for name, cell in row.items() if name and isinstance(cell, str) and cell.strip()},
-        )
-        for row in reader
-        if any(row.values())
-    ]
 
 
 def _write_errors(errors: Path, refused: Sequence[tuple[Line, Mapping[str, Any]]]) -> None:

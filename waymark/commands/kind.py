@@ -36,7 +36,7 @@ def list_kinds(session: Session) -> None:
 @command(app, "show")
 def show(session: Session, kind: KindName) -> None:
     """Show the stages of KIND. With --json it is what `waymark kind set` takes."""
-    _show(session, session.client.get(_address(kind)))
+    _show(session, session.client.get(address(kind)))
 
 
 @command(app, "set")
@@ -53,7 +53,7 @@ def set_kind(
     """Change a kind, or make one of your own."""
     if file is None and keep_done is None and keep_idle is None:
         raise CommandError("name a FILE with the stages, or say --keep-done or --keep-idle.", ExitCode.USAGE)
-    given = session.client.get(_address(kind)) if file is None else _read(file)
+    given = session.client.get(address(kind)) if file is None else _read(file)
     fields = ("name", "stages", "keep_done_days", "keep_idle_days")
     unknown = sorted(set(given) - {*fields, "kind", "built_in", "changed"})
     if unknown:
@@ -61,17 +61,17 @@ def set_kind(
     body = {name: given[name] for name in fields if name in given}
     body |= {} if keep_done is None else {"keep_done_days": keep_done}
     body |= {} if keep_idle is None else {"keep_idle_days": keep_idle}
-    _show(session, session.client.send("PUT", _address(kind), body))
+    _show(session, session.client.send("PUT", address(kind), body))
 
 
 @command(app, "reset")
 def reset(session: Session, kind: KindName) -> None:
     """Bring a built-in kind back as it came; take away one of your own."""
-    session.client.send("DELETE", _address(kind))
+    session.client.send("DELETE", address(kind))
     session.out.text({"reset": kind}, f"{kind} is reset.")
 
 
-def _address(kind: str) -> str:
+def address(kind: str) -> str:
     if not kind or "/" in kind or kind in (".", ".."):
         raise CommandError(f"{kind!r} is no kind of job.", ExitCode.USAGE)
     return f"/kinds/{quote(kind, safe='')}"

@@ -86,10 +86,7 @@ def make(
         "mark_printed": mark_printed,
     }
     asked = {name: value for name, value in body.items() if value is not None}
-    made = _awaited(session, session.client.send("POST", "/sheets", asked, within_s=MAKE_WITHIN_S))
-    if made["state"] != "done":
-        raise CommandError(made["problem"] or f"the sheets were {made['state']}.")
-    document = session.client.get_bytes(f"/sheets/{made['id']}/file")
+    made, document = made_sheets(session, "/sheets", asked)
     _write(output, document)
     marked = f", {batch} is marked printed" if mark_printed else ""
     session.out.text({**made, "path": str(output)}, f"{output}  {made['total']} labels{marked}")
@@ -125,15 +122,21 @@ def calibrate(
     session.out.note("Print it at 100 %, without fitting to the page.")
 
 
-def _awaited(session: Session, made: dict[str, Any]) -> dict[str, Any]:
+def made_sheets(
+    session: Session, path: str, asked: dict[str, Any], parameters: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], bytes]:
+    """Ordered at ``path`` of the API and waited for: what it says of them, and the PDF."""
+    made = session.client.send("POST", path, asked, parameters, within_s=MAKE_WITHIN_S)
     said = -1
     while made["state"] in ("waiting", "running"):
         if made["done"] != said:
             said = made["done"]
             session.out.note(f"{said} of {made['total']} labels")
         time.sleep(ASK_EVERY_S)
-        made = session.client.get(f"/sheets/{made['id']}")
-    return made
+        made = session.client.get(f"{path}/{made['id']}")
+    if made["state"] != "done":
+        raise CommandError(made["problem"] or f"the sheets were {made['state']}.")
+    return made, session.client.get_bytes(f"{path}/{made['id']}/file")
 
 
 def _measures(text: str) -> dict[str, float]:

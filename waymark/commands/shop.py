@@ -1,6 +1,5 @@
 """`waymark shop`: what customers see of a shop, tracking on and off, wiping its tracking data."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -9,6 +8,7 @@ import typer
 
 from codes.alphabet import CodeError
 from codes.opening_hours import read_typed_hours, typed_hours
+from jobs.working_time import read_typed_holidays, typed_holidays
 from waymark.commands.exchange import Bar
 from waymark.output import Column, CommandError, ExitCode, when
 from waymark.session import Session, command
@@ -78,11 +78,14 @@ def update(
         str | None, typer.Option(metavar="TEXT", help="'mon-fri 09:00-18:00; sat 10:00-14:00'; empty: always open.")
     ] = None,
     holidays: Annotated[
-        str | None, typer.Option(metavar="JSON", help='[{"from": "2026-12-24", "until": "2026-12-26", "name": "..."}]')
+        str | None, typer.Option(metavar="TEXT", help="'2026-12-24 to 2026-12-26 Christmas; 2027-01-01'; empty: none.")
     ] = None,
     languages: Annotated[str | None, typer.Option(metavar="LIST", help="The shop's own first: en,es,fr,ar.")] = None,
     show_note: Annotated[bool | None, typer.Option("--show-note/--hide-note", help="Customers see notes.")] = None,
     show_photo: Annotated[bool | None, typer.Option("--show-photo/--hide-photo", help="Customers see photos.")] = None,
+    looks_per_call: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="So many looks stand for one call saved, in the estimate.")
+    ] = None,
     logo: Annotated[Path | None, typer.Option(metavar="FILE", help="PNG, JPEG, WebP or GIF.")] = None,
 ) -> None:
     """Change what customers see of the shop; it is on every page within a second."""
@@ -94,10 +97,11 @@ def update(
         "address": address,
         "country": country,
         "zone": zone,
-        "holidays": _json(holidays, "--holidays"),
+        "holidays": None if holidays is None else read_typed_holidays(holidays),
         "languages": None if languages is None else [part.strip() for part in languages.split(",") if part.strip()],
         "show_note": show_note,
         "show_photo": show_photo,
+        "looks_per_call": looks_per_call,
     }
     body = {key: value for key, value in given.items() if value is not None}
     if hours is not None:
@@ -183,12 +187,13 @@ def _show(session: Session, shop: dict[str, Any]) -> None:
         "country": shop["country"],
         "zone": shop["zone"],
         "hours": typed_hours(shop["opening_hours"]) or "always open",
-        "holidays": [f"{day['from']} to {day['until']}" for day in shop["holidays"]],
+        "holidays": "; ".join(typed_holidays(shop["holidays"])),
         "languages": shop["languages"],
         "logo": "yes" if shop["has_logo"] else None,
         "customers see": [
             word for word, shown in (("notes", shop["show_note"]), ("photos", shop["show_photo"])) if shown
         ],
+        "looks per call": shop["looks_per_call"],
         "tracking": f"{shop['tracking']}, since {when(shop['tracking_at'])}",
         "jobs": shop["jobs"],
         "without a code": shop["without_code"] or None,
@@ -201,15 +206,6 @@ def _hours(text: str) -> Any:
         return read_typed_hours(text)
     except CodeError as error:
         raise CommandError(f"--hours: {error}", ExitCode.USAGE) from None
-
-
-def _json(text: str | None, option: str) -> Any:
-    try:
-        return None if text is None else json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CommandError(
-            f"{option} is not valid JSON, at character {error.pos}: {error.msg}.", ExitCode.USAGE
-        ) from None
 
 
 def _read(file: Path) -> bytes:

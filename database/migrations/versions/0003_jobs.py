@@ -24,6 +24,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", name=op.f("pk_job_kinds")),
     )
     op.create_table(
+        "job_kind_rules",
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_by", sa.String(length=120), nullable=False),
+        sa.PrimaryKeyConstraint("kind", name=op.f("pk_job_kind_rules")),
+    )
+    op.create_table(
         "outgoing_events",
         sa.Column("id", KEY, nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
@@ -53,6 +61,7 @@ def upgrade() -> None:
         sa.Column("tracking_at", UtcDateTime(), nullable=False),
         sa.Column("show_note", sa.Boolean(), nullable=False),
         sa.Column("show_photo", sa.Boolean(), nullable=False),
+        sa.Column("looks_per_call", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shops")),
@@ -124,6 +133,7 @@ def upgrade() -> None:
         sa.Column("accessories", sa.String(length=1000), nullable=False),
         sa.Column("internal_note", sa.String(length=1000), nullable=False),
         sa.Column("technician", sa.String(length=1000), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_details_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_details")),
     )

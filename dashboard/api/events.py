@@ -1,0 +1,40 @@
+"""Outgoing events over the API: what happened to jobs, for a system that wants to be told and asks now and then."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from dashboard.access import TheParts, Viewer
+from jobs.outgoing import list_events
+
+router = APIRouter(tags=["jobs"])
+
+
+class EventOut(BaseModel):
+    """``job``: as it was then, without private fields and its link; of a deleted one only reference and shop."""
+
+    id: int
+    at: datetime
+    event: str = Field(examples=["job.created", "job.moved", "job.delivered", "job.estimated", "job.deleted"])
+    job: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    events: list[EventOut]
+    next: int = Field(description="`after` of the next question, also when there is nothing new.")
+
+
+@router.get("/events")
+async def get_events(
+    _who: Viewer,
+    parts: TheParts,
+    after: Annotated[int, Query(ge=0, le=2**53 - 1, description="From `next` of the answer before; 0: all.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> EventPage:
+    """What happened to jobs, the oldest first. Those of the last 90 days; those of a job go with it."""
+    async with parts.database.reading() as connection:
+        found = await list_events(connection, after, limit)
+    told = [EventOut(id=one.id, at=one.at, event=one.event, job=dict(one.payload)) for one in found]
+    return EventPage(events=told, next=told[-1].id if told else after)
