@@ -8,8 +8,10 @@ DEV_STAMP := $(VENV)/.dev-stamp
 WEB_SOURCES := package.json $(shell find dashboard/web -type f)
 WEB_BUILD := dashboard/static/build/manifest.json
 PYTEST := $(BIN)/python -m pytest -q
-# Whole files side by side: the tests wait for processes more than they compute.
-PARALLEL := -n 3 --dist loadfile
+# The tests start many processes: each would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
+# Whole files side by side, in the order of tests/conftest.py: the tests wait for processes more than they compute.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: serve test test-slow test-ci check format texts bench lock clean
 

@@ -16,15 +16,17 @@ from dashboard.tasks import OPEN, Handler, Progress, Task, add_task, list_tasks
 from database.engine import Database, to_its_end
 from database.schema import jobs
 from jobs.catching_up import forget_entries
+from jobs.estimating_anew import estimate_anew
 from jobs.jobs import give_codes
 from jobs.leaving import count_jobs, expire_due_jobs, newest_job_id, wipe_expired, wipe_some
 from jobs.outgoing import forget_events
-from jobs.shops import Shop, get_shop
+from jobs.shops import Shop, ShopFields, get_shop, update_shop
 
 log = logging.getLogger(__name__)
 
 CODES: Final = "job codes"
 WIPE: Final = "shop wipe"
+ESTIMATES: Final = "job estimates"
 RETENTION_EVERY_S: Final = 3600.0
 
 
@@ -58,6 +60,30 @@ async def begin_wipe(database: Database, shop: Shop, who: str) -> Task:
         total = (await count_jobs(connection, shop.id))["jobs"]
         up_to_id = await newest_job_id(connection, shop.id)
     return await add_task(database, WIPE, {"shop_id": shop.id, "up_to_id": up_to_id}, total, who)
+
+
+async def change_shop(database: Database, shop_id: int, given: ShopFields, who: str) -> Shop:
+    """``update_shop``, and new estimates for its open jobs when it is open at other times now."""
+    async with database.reading() as connection:
+        before = await get_shop(connection, shop_id)
+    after = await update_shop(database, shop_id, given, who=who)
+    if after.calendar != before.calendar:
+        async with database.reading() as connection:
+            total = (await count_jobs(connection, shop_id))["jobs"]
+        await add_task(database, ESTIMATES, {"shop_id": shop_id}, total, who)
+    return after
+
+
+def estimates_handler(parts: Parts) -> Handler:
+    """After a kill from the beginning: what has its new estimate keeps it."""
+
+    async def estimate(task: Task, _progress: Progress) -> dict[str, Any]:
+        shop_id, upto = task.input["shop_id"], 0
+        while last := await to_its_end(estimate_anew(parts.database, shop_id, upto, who=task.created_by)):
+            upto = last
+        return {}
+
+    return estimate
 
 
 def codes_handler(parts: Parts) -> Handler:

@@ -18,7 +18,7 @@ from dashboard.api.shops import WorkOut, work_out
 from dashboard.formats import Moment, moment
 from dashboard.forms import check_form, read_form
 from dashboard.job_forms import shop_fields_of, shop_values
-from dashboard.job_tasks import begin_wipe, count_without_code, find_work, give_missing_codes
+from dashboard.job_tasks import begin_wipe, change_shop, count_without_code, find_work, give_missing_codes
 from dashboard.parts import Parts
 from dashboard.periods import zone_names
 from dashboard.show import sentence, show
@@ -162,7 +162,7 @@ async def shop(shop_id: str, request: Request, who: Reader, parts: TheParts) -> 
 async def change(shop_id: str, request: Request, who: Writer, parts: TheParts) -> Response:
     fields = await read_form(request, who, max_fields=MAX_FIELDS)
     try:
-        await update_shop(parts.database, shop_id_in(shop_id), shop_fields_of(fields), who=who.name)
+        await change_shop(parts.database, shop_id_in(shop_id), shop_fields_of(fields), who.name)
     except (CodeError, Conflict) as error:
         form = Form({name: value for name, value in fields.items() if name != "csrf"}, {"": sentence(error)})
         return await _shop_page(shop_id_in(shop_id), request, who, parts, form=form, status=422)

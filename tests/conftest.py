@@ -12,20 +12,23 @@ from starlette.testclient import TestClient
 from analytics.live import LiveFeed
 from codes.codes import Code, NewCode, create_code
 from codes.destinations import DestinationPolicy
-from codes.domains import ensure_default_domain
 from dashboard.app import create_private_app
 from database.engine import Database, sqlite_url
-from database.migrate import migrate
+from tests.migrated import SHORT_URL, new_migrated, place_migrated
 from tests.postgres import PostgresServer, running_postgres
 from waymark.config import Config, Data, Geo, OutboundSettings, Public
 from waymark.private import open_parts
-from waymark.wiring import private_settings
+from waymark.private_wiring import private_settings
 
 AddCode = Callable[..., Awaitable[Code]]
-SHORT_URL = "https://w.example"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's background job, and then in all that tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start whole services first: they take longest, and none of them must be left for the end."""
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "Running"))
 
 
 class Clock:
@@ -77,10 +80,16 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty control database: SQLite, or PostgreSQL for tests that are parametrised with ``both_databases``."""
+    """A control database: SQLite, or PostgreSQL for tests that are parametrised with ``both_databases``.
+
+    Empty, unless the test has ``db``, too.
+    """
+    migrated = "db" in request.fixturenames
     if getattr(request, "param", "sqlite") == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
-        return server.new_database()
+        return new_migrated(server) if migrated else server.new_database()
+    if migrated:
+        place_migrated(tmp_path / "waymark.db")
     return sqlite_url(tmp_path / "waymark.db")
 
 
@@ -93,9 +102,6 @@ both_databases = pytest.mark.parametrize(
 async def db(database_url: str) -> AsyncIterator[Database]:
     """Migrated, with the default short domain w.example."""
     database = await Database.open(database_url)
-    await migrate(database)
-    async with database.transaction() as connection:
-        await ensure_default_domain(connection, SHORT_URL)
     yield database
     await database.close()
 

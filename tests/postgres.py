@@ -23,12 +23,15 @@ class PostgresServer:
     programs: Path
     port: int
 
-    def new_database(self) -> str:
-        """The address of an empty database on this server."""
+    def new_database(self, like: str = "template0") -> str:
+        """The address of an empty database on this server, or of a copy of the named one."""
         name = f"waymark_{secrets.token_hex(6)}"
-        command = [str(self.programs / "createdb"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
+        server = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
         # The quickest way when nothing has to survive a crash.
-        subprocess.run([*command, "--strategy=file_copy", name], check=True, capture_output=True, timeout=60)
+        copying = ["--strategy=file_copy", f"--template={like}", name]
+        subprocess.run(
+            [str(self.programs / "createdb"), *server, *copying], check=True, capture_output=True, timeout=60
+        )
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{name}"
 
 

@@ -9,14 +9,12 @@ from analytics.enrich import Enricher, Row
 from analytics.enricher import EnrichmentProcess
 from analytics.segments import next_chunk
 from analytics.store import ScanStore
-from codes.domains import ensure_default_domain
 from database.engine import Database, sqlite_url
-from database.migrate import migrate
 from geo.places import Places
 from geo.refresh import update
 from redirector.agents import AgentReader
-from tests.conftest import SHORT_URL
 from tests.geo_samples import nested, network, write_database
+from tests.migrated import place_migrated
 
 PLACES = {
     "203.0.113.0/24": nested("Munich"),
@@ -63,8 +61,7 @@ async def ingest_journal(store: ScanStore, journal: Path, geo: Path, *, keep_pre
 
 async def migrated_database(folder: Path) -> Database:
     """The control database in this folder, with the default short domain w.example; for tests with loops of their own."""
-    database = await Database.open(sqlite_url(folder / "waymark.db"))
-    await migrate(database)
-    async with database.transaction() as connection:
-        await ensure_default_domain(connection, SHORT_URL)
-    return database
+    path = folder / "waymark.db"
+    if not path.exists():
+        place_migrated(path)
+    return await Database.open(sqlite_url(path))

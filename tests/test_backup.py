@@ -772,7 +772,7 @@ def a_poster(waymark: Running) -> None:
     wait_for(lambda: waymark.scan("/poster", method="HEAD").status == 302, "the poster being live")
 
 
-slow_and_ci = [pytest.mark.slow, pytest.mark.ci]
+slow_and_ci = [pytest.mark.slow, pytest.mark.ci, pytest.mark.together]
 
 
 @pytest.mark.parametrize(
@@ -784,7 +784,7 @@ def test_the_service_rebuilds_a_broken_store_by_itself(waymark: Running, where: 
         a_poster(waymark)
         scan_often(waymark, 60)
         wait_for_scans(waymark, 61)
-        made = waymark.cli_json("backup")
+        made = waymark.back_up()
         assert (made["rows"]["scans"], made["control_database"]) == (61, True)
         assert waymark.get("/status")["backup"]["newest_verified_at"] == made["made_at"]
         scan_often(waymark, 30)
@@ -885,6 +885,7 @@ def ids_of(waymark: Running) -> dict[str, int]:
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_what_only_the_backup_holds_survives_a_killed_and_broken_store(waymark: Running) -> None:
     """Judged by the client's own list of ids: each acknowledged scan is there exactly once."""
     with waymark:
@@ -898,7 +899,7 @@ def test_what_only_the_backup_holds_survives_a_killed_and_broken_store(waymark: 
             make_old(waymark.data / "journal")
             for path in (waymark.data / "journal").glob("*.jsonl"):
                 os.utime(path)
-            waymark.cli("backup")
+            waymark.back_up()
             assert not _packed(waymark)  # only the backup has these scans now
             client.wait_for_more(900)
             os.kill(get_pid(waymark, "waymark.private"), 9)

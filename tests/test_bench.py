@@ -362,6 +362,7 @@ def test_every_part_runs(part: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_bench_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "openloop", "--scale", "small", "--out", str(tmp_path / "result.md")]

@@ -1,5 +1,6 @@
 """The command line as people and scripts use it: the real program, mostly as a process of its own."""
 
+import asyncio
 import ctypes
 import json
 import os
@@ -162,10 +163,10 @@ def test_the_version(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["--json", "code", "list"], ["code", "list", "--json"]], ids=["before", "after"])
-def test_nothing_runs_is_exit_5_and_says_how_to_start(folder: Path, words: list[str]) -> None:
-    done = waymark(*words, cwd=folder)
-    assert (done.returncode, done.stdout) == (5, "")
-    error = json.loads(done.stderr)["error"]
+def test_nothing_runs_is_exit_5_and_says_how_to_start(folder: Path, typed: Shell, words: list[str]) -> None:
+    done = typed(*words, at=folder)
+    assert (done.code, done.out) == (5, "")
+    error = json.loads(done.err)["error"]
     assert (error["code"], error["exit_code"]) == ("unreachable", 5)
     assert "waymark serve" in error["message"]
 
@@ -173,19 +174,19 @@ def test_nothing_runs_is_exit_5_and_says_how_to_start(folder: Path, words: list[
 @pytest.mark.parametrize(
     "words", [["--config", "other.toml", "code", "list"], ["code", "list", "--config", "other.toml"]]
 )
-def test_the_config_file_is_named_before_or_after_the_command(folder: Path, words: list[str]) -> None:
+def test_the_config_file_is_named_before_or_after_the_command(folder: Path, typed: Shell, words: list[str]) -> None:
     (folder / "other.toml").write_text(f"[private]\nport = {(port := free_port())}\n")
-    done = waymark(*words, cwd=folder)
-    assert done.returncode == 5
-    assert f":{port}" in done.stderr
+    done = typed(*words, at=folder)
+    assert done.code == 5
+    assert f":{port}" in done.err
 
 
 @pytest.mark.parametrize("command", [["serve"], ["code", "list"], ["owner", "reset"], ["geo", "status"]])
-def test_an_unknown_key_is_refused_with_a_suggestion(folder: Path, command: list[str]) -> None:
+def test_an_unknown_key_is_refused_with_a_suggestion(folder: Path, typed: Shell, command: list[str]) -> None:
     (folder / "config.toml").write_text('[data]\ndri = "x"\n')
-    done = waymark(*command, cwd=folder)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: config.toml: unknown key 'dri' in [data]. Did you mean 'dir'?\n"
+    done = typed(*command, at=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: config.toml: unknown key 'dri' in [data]. Did you mean 'dir'?\n"
 
 
 @pytest.mark.parametrize("command", [["serve"], ["geo", "update", "missing.mmdb"]])
@@ -200,13 +201,13 @@ def test_a_read_only_data_folder_is_said_before_anything_starts(folder: Path, co
     assert "Traceback" not in done.stderr
 
 
-def test_a_taken_port_is_named(folder: Path) -> None:
+def test_a_taken_port_is_named(folder: Path, typed: Shell) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         (folder / "config.toml").write_text(f"[public]\nport = {port}\n[private]\nport = {free_port()}\n")
-        done = waymark("serve", cwd=folder)
-    assert done.returncode == 2
-    assert f"port {port} on 127.0.0.1 is taken" in done.stderr
+        done = typed("serve", at=folder)
+    assert done.code == 2
+    assert f"port {port} on 127.0.0.1 is taken" in done.err
 
 
 def test_the_owner_file_of_somebody_else_cannot_be_used(folder: Path) -> None:
@@ -247,14 +248,14 @@ class Stranger(BaseHTTPRequestHandler):
         pass
 
 
-def test_another_program_on_the_port_is_not_taken_for_waymark(folder: Path) -> None:
+def test_another_program_on_the_port_is_not_taken_for_waymark(folder: Path, typed: Shell) -> None:
     with HTTPServer(("127.0.0.1", 0), Stranger) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        done = waymark("code", "list", cwd=folder, env={"WAYMARK_URL": url, "WAYMARK_TOKEN": "wm_x"})
+        done = typed("code", "list", at=folder, env={"WAYMARK_URL": url, "WAYMARK_TOKEN": "wm_x"})
         server.shutdown()
-    assert done.returncode == 5
-    assert "not Waymark's private side" in done.stderr
+    assert done.code == 5
+    assert "not Waymark's private side" in done.err
 
 
 def test_ctrl_c_is_quiet(folder: Path) -> None:
@@ -286,9 +287,15 @@ def test_a_reader_that_left_is_no_error(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_the_help_loads_nothing_heavy(folder: Path) -> None:
-    heavy = "'httpx2', 'fastapi', 'sqlalchemy', 'duckdb', 'rich'"
-    program = f"import waymark.cli, sys; print([name for name in ({heavy}) if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("waymark.cli", "'httpx2', 'fastapi', 'sqlalchemy', 'duckdb', 'rich'"),
+        ("waymark.public", "'httpx2', 'fastapi', 'pydantic', 'duckdb', 'alembic'"),
+    ],
+)
+def test_what_starts_often_loads_nothing_heavy(folder: Path, module: str, heavy: str) -> None:
+    program = f"import {module}, sys; print([name for name in ({heavy}) if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
     )
@@ -330,37 +337,40 @@ def test_a_mistake_of_ours_is_no_traceback() -> None:
 # The owner's way in, with the service stopped
 
 
-def test_an_owner_link_without_a_data_folder(folder: Path) -> None:
-    done = waymark("owner", "reset", cwd=folder)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "waymark serve" in done.stderr
+def test_an_owner_link_without_a_data_folder(folder: Path, typed: Shell) -> None:
+    done = typed("owner", "reset", at=folder)
+    assert (done.code, done.out) == (1, "")
+    assert "waymark serve" in done.err
 
 
-@pytest.mark.anyio
-async def test_an_owner_link_with_the_service_stopped(folder: Path) -> None:
+def test_an_owner_link_with_the_service_stopped(folder: Path, typed: Shell) -> None:
     """Made in the database itself; the one before is dead."""
     data = folder / "waymark-data"
     data.mkdir()
-    first = json.loads(waymark("owner", "reset", "--json", cwd=folder).stdout)
-    second = json.loads(waymark("owner", "reset", "--json", cwd=folder).stdout)
+    first, second = (typed("owner", "reset", "--json", at=folder).document for _ in range(2))
     assert (second["purpose"], second["expires_in_s"]) == ("setup", 3600)
-    database = await Database.open(sqlite_url(data / "waymark.db"))
-    try:
-        links = [await Accounts(database).find_owner_link(link["url"].rpartition("/")[2]) for link in (first, second)]
-    finally:
-        await database.close()
-    assert links[0] is None
-    assert links[1] is not None
+
+    async def found() -> list[Any]:
+        database = await Database.open(sqlite_url(data / "waymark.db"))
+        try:
+            tokens = [link["url"].rpartition("/")[2] for link in (first, second)]
+            return [await Accounts(database).find_owner_link(token) for token in tokens]
+        finally:
+            await database.close()
+
+    dead, alive = asyncio.run(found())
+    assert dead is None
+    assert alive is not None
 
 
-def test_no_owner_link_while_somebody_else_holds_the_data_folder(folder: Path) -> None:
+def test_no_owner_link_while_somebody_else_holds_the_data_folder(folder: Path, typed: Shell) -> None:
     data = folder / "waymark-data"
     data.mkdir()
     with data_lock(data):
         assert is_locked(data)
-        done = waymark("owner", "reset", cwd=folder)
-    assert done.returncode == 1
-    assert f"in use by process {os.getpid()}" in done.stderr
+        done = typed("owner", "reset", at=folder)
+    assert done.code == 1
+    assert f"in use by process {os.getpid()}" in done.err
     assert not is_locked(data)
 
 
@@ -374,21 +384,19 @@ def test_the_lock_is_for_one_at_a_time(tmp_path: Path) -> None:
 # Place databases
 
 
-def test_a_place_database_from_a_file(folder: Path) -> None:
+def test_a_place_database_from_a_file(folder: Path, typed: Shell) -> None:
     given = write_database(folder / "given.mmdb", {"203.0.113.0/24": nested("Munich")}, "DBIP-City-Lite")
-    assert "missing" in waymark("geo", "status", cwd=folder).stdout
-    installed = json.loads(waymark("geo", "update", str(given), "--json", cwd=folder).stdout)
+    assert "missing" in typed("geo", "status", at=folder).out
+    installed = typed("geo", "update", str(given), "--json", at=folder).document
     assert [entry["kind"] for entry in installed["installed"]] == ["city"]
-    status = {
-        entry["kind"]: entry for entry in json.loads(waymark("geo", "status", "--json", cwd=folder).stdout)["databases"]
-    }
+    status = {entry["kind"]: entry for entry in typed("geo", "status", "--json", at=folder).document["databases"]}
     assert (status["city"]["available"], status["city"]["provider"]) == (True, "DB-IP")
     assert not status["asn"]["available"]
-    shown = waymark("geo", "status", cwd=folder).stdout
+    shown = typed("geo", "status", at=folder).out
     assert shown.splitlines()[1].split()[:3] == ["city", "ok", "DB-IP"]
     assert "asn: Run `waymark geo update`" in shown
-    quick = waymark("geo", "update", "--if-missing", cwd=folder)
-    assert (quick.returncode, quick.stdout, quick.stderr) == (0, "", "")
+    quick = typed("geo", "update", "--if-missing", at=folder)
+    assert (quick.code, quick.out, quick.err) == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -401,11 +409,11 @@ def test_a_place_database_from_a_file(folder: Path) -> None:
         ("http://127.0.0.1:1/city.mmdb", "could not be fetched"),
     ],
 )
-def test_a_place_database_that_cannot_be_had(folder: Path, source: str, says: str) -> None:
+def test_a_place_database_that_cannot_be_had(folder: Path, typed: Shell, source: str, says: str) -> None:
     (folder / "broken.mmdb").write_bytes(b"garbage" * 1000)
-    done = waymark("geo", "update", source, cwd=folder)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert says in done.stderr
+    done = typed("geo", "update", source, at=folder)
+    assert (done.code, done.out) == (1, "")
+    assert says in done.err
 
 
 def test_the_start_never_fails_for_want_of_places(folder: Path) -> None:

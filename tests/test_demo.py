@@ -27,12 +27,10 @@ from analytics.segments import list_segments
 from analytics.store import ScanStore
 from codes.codes import NewCode, create_code, find_code, get_code
 from codes.destinations import DestinationPolicy
-from codes.domains import ensure_default_domain
 from codes.errors import Conflict
 from codes.search import list_codes
 from codes.versions import list_versions
 from database.engine import Database
-from database.migrate import migrate
 from geo.places import Places
 from geo.refresh import update
 from redirector.agents import AgentReader
@@ -41,6 +39,7 @@ from redirector.facts import cut_address, trimmed_referrer
 from redirector.journal import segment_name
 from redirector.records import Scan, parse_line, scan_line
 from tests.geo_samples import flat, network, write_database
+from tests.store_samples import migrated_database
 
 NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
 WINDOW = window_until(NOW)
@@ -92,10 +91,7 @@ class Installation:
 @asynccontextmanager
 async def open_installation(folder: Path) -> AsyncIterator[Installation]:
     (folder / "journal").mkdir(parents=True, exist_ok=True)
-    database = await Database.open(f"sqlite+aiosqlite:///{folder / 'waymark.db'}")
-    await migrate(database)
-    async with database.transaction() as connection:
-        await ensure_default_domain(connection, "https://w.example")
+    database = await migrated_database(folder)
     store = ScanStore.open(folder / "scans.duckdb")
     try:
         yield Installation(database, store, folder / "journal", folder / "geo")

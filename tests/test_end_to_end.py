@@ -72,7 +72,7 @@ def test_a_code_is_printed_scanned_seen_and_retargeted(waymark: Running) -> None
         networks = {row["asn"]: row["network"] for row in waymark.get("/reports/networks")["networks"]}
         assert networks == {64500: "Example Net", None: None}
 
-        waymark.cli("code", "retarget", "menu", "https://example.org/evening", "--reason", "dinner")
+        waymark.program("code", "retarget", "menu", "https://example.org/evening", "--reason", "dinner")
         wait_for(
             lambda: waymark.scan("/menu", method="HEAD").headers["Location"] == "https://example.org/evening",
             "the retarget being live",
@@ -85,7 +85,7 @@ def test_a_code_is_printed_scanned_seen_and_retargeted(waymark: Running) -> None
             (1, "https://example.com/menu", 3),
         ]
 
-        waymark.cli("code", "undo", "menu")
+        waymark.program("code", "undo", "menu")
         wait_for(
             lambda: waymark.scan("/menu", method="HEAD").headers["Location"] == "https://example.com/menu",
             "the undo being live",
@@ -102,7 +102,7 @@ def test_a_code_is_printed_scanned_seen_and_retargeted(waymark: Running) -> None
 @pytest.mark.together
 def test_kill_9_of_the_public_process_under_load_loses_and_doubles_nothing(waymark: Running) -> None:
     with waymark:
-        waymark.cli("code", "add", "https://example.com/", "--slug", "load")
+        waymark.program("code", "add", "https://example.com/", "--slug", "load")
         acknowledged: list[str] = []
         stop = threading.Event()
         clients = [threading.Thread(target=scan_until, args=(waymark, n, acknowledged, stop)) for n in range(4)]
@@ -130,7 +130,7 @@ def test_kill_9_of_the_public_process_under_load_loses_and_doubles_nothing(wayma
 def test_a_new_place_database_is_taken_up_without_a_restart(waymark: Running) -> None:
     install_places(waymark)
     with waymark:
-        waymark.cli("code", "add", "https://example.com/", "--slug", "swap")
+        waymark.program("code", "add", "https://example.com/", "--slug", "swap")
         moved = write_database(waymark.folder / "moved.mmdb", {"203.0.113.0/24": flat("Garching")}, "Test-City")
         broken = waymark.folder / "broken.mmdb"
         broken.write_bytes(moved.read_bytes()[:-200])
@@ -142,8 +142,8 @@ def test_a_new_place_database_is_taken_up_without_a_restart(waymark: Running) ->
             return found
 
         wait_for(lambda: city() == "Munich", "the first place database in use")
-        waymark.cli("geo", "update", str(broken), code=1)
-        waymark.cli("geo", "update", str(moved))
+        waymark.program("geo", "update", str(broken), code=1)
+        waymark.program("geo", "update", str(moved))
         wait_for(lambda: city() == "Garching", "the new place database in use")
 
 
@@ -154,13 +154,13 @@ def test_a_new_place_database_is_taken_up_without_a_restart(waymark: Running) ->
 def test_the_same_on_postgresql_with_two_workers(tmp_path: Path, postgres: PostgresServer) -> None:
     settings = f'{TRUST_LOOPBACK}[database]\nurl = "{postgres.new_database()}"\n'
     with Running(tmp_path, settings, workers=2) as waymark:
-        waymark.cli("code", "add", "https://example.com/one", "--slug", "shared")
+        waymark.program("code", "add", "https://example.com/one", "--slug", "shared")
         for number in range(20):
             waymark.scan(f"/shared?utm_content={number}", User_Agent=IPHONE, X_Forwarded_For="203.0.113.9")
         wait_for(lambda: len(stored_ids(waymark, "shared")) == 20, "twenty scans")
         assert sorted(map(int, stored_ids(waymark, "shared"))) == list(range(20))
         assert waymark.get("/reports/summary")["total"] == {"scans": 20, "visitors": 1}
-        waymark.cli("code", "retarget", "shared", "https://example.com/two")
+        waymark.program("code", "retarget", "shared", "https://example.com/two")
 
         def everywhere() -> bool:
             targets = {waymark.scan("/shared", method="HEAD").headers["Location"] for _ in range(12)}
@@ -178,8 +178,8 @@ def install_places(waymark: Running) -> None:
         {"203.0.113.0/24": network(64500, "Example Net")},
         "DBIP-ASN-Lite (compat=GeoLite2-ASN)",
     )
-    waymark.cli("geo", "update", str(city))
-    waymark.cli("geo", "update", str(asn))
+    waymark.program("geo", "update", str(city))
+    waymark.program("geo", "update", str(asn))
     status = waymark.cli_json("geo", "status")
     assert [entry["available"] for entry in status["databases"]] == [True, True]
 

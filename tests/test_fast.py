@@ -20,9 +20,7 @@ from hypothesis import strategies as st
 from codes.alphabet import fold
 from codes.codes import NewCode, create_code
 from codes.destinations import DestinationPolicy
-from codes.domains import ensure_default_domain
-from database.engine import Database, sqlite_url
-from database.migrate import migrate
+from database.engine import sqlite_url
 from redirector.app import PublicSettings, create_public_app
 from redirector.facts import ProxyTrust, networks_from
 from redirector.fast import fast_protocol_with
@@ -34,6 +32,7 @@ from redirector.records import Scan, parse_line
 from redirector.routes import DomainName, Route, RouteTable
 from redirector.visitors import Visitors
 from tests.running import INSTAGRAM, IPHONE, wait_for
+from tests.store_samples import migrated_database
 from waymark.server import Server
 
 IGNORED = {"id", "at_us"}
@@ -189,10 +188,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Way, Way]]:
 
 
 async def fill(data: Path) -> None:
-    database = await Database.open(sqlite_url(data / "waymark.db"))
-    await migrate(database)
-    async with database.transaction() as connection:
-        await ensure_default_domain(connection, "https://w.example")
+    database = await migrated_database(data)
     policy = DestinationPolicy(frozenset({"w.example"}))
     await create_code(database, NewCode("https://example.com/a?b=c", slug="spring"), who="ops", policy=policy)
     await database.close()

@@ -32,8 +32,9 @@ from tests.truth import (
 from waymark.checks.network import Asked
 from waymark.doctor import diagnose
 
-slow, ci = pytest.mark.slow, pytest.mark.ci
+slow, ci, together = pytest.mark.slow, pytest.mark.ci, pytest.mark.together
 slow_and_ci = [slow, ci]
+beside_others = [slow, ci, together]
 PUBLIC, PRIVATE, ENRICHER = "waymark.public", "waymark.private", "analytics.enricher"
 GROWTH_MB = 16  # what a worker may grow by under load during a fault that makes nothing wait in memory
 
@@ -45,7 +46,7 @@ def waymark(tmp_path: Path) -> Running:
 
 @pytest.mark.parametrize("durability", ["process", "power"])
 @pytest.mark.parametrize("where", ["journal", "."])
-@pytest.mark.parametrize("seconds", [pytest.param(4, marks=slow_and_ci), pytest.param(60, marks=slow)])
+@pytest.mark.parametrize("seconds", [pytest.param(4, marks=beside_others), pytest.param(60, marks=slow)])
 def test_a_disk_that_cannot_sync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str, where: str, seconds: int
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_disk_that_cannot_sync(
         assert grown_mb < GROWTH_MB
 
 
-@pytest.mark.parametrize("seconds", [pytest.param(6, marks=slow_and_ci), pytest.param(60, marks=slow)])
+@pytest.mark.parametrize("seconds", [pytest.param(6, marks=beside_others), pytest.param(60, marks=slow)])
 def test_a_scan_store_that_another_program_has_taken(waymark: Running, seconds: int) -> None:
     """While the private side was away for a moment; it takes it back as soon as it is free."""
     store = waymark.data / "scans.duckdb"
@@ -83,9 +84,8 @@ def test_a_scan_store_that_another_program_has_taken(waymark: Running, seconds: 
                 wait_until_held()
                 for _ in range(seconds):
                     client.wait_for_more(300)
-                said = waymark.log.read_text()
-            assert "Conflicting lock is held" in said
-            assert "stop it" in said
+                wait_for(lambda: "Conflicting lock is held" in waymark.log.read_text(), "the lock being noticed")
+                assert "stop it" in waymark.log.read_text()
             recover(waymark, client, f"scan store taken for {seconds} s")
             client.wait_for_more(300)
         assert_all_redirected(client.ledger)
@@ -94,6 +94,7 @@ def test_a_scan_store_that_another_program_has_taken(waymark: Running, seconds: 
 
 @slow
 @ci
+@together
 def test_a_start_while_another_program_holds_the_scan_store(waymark: Running) -> None:
     with waymark:
         add_codes(waymark)
@@ -111,7 +112,7 @@ def test_a_start_while_another_program_holds_the_scan_store(waymark: Running) ->
     assert_nothing_lost(waymark, client.ledger, "start with the scan store taken")
 
 
-@pytest.mark.parametrize("seconds", [pytest.param(8, marks=slow_and_ci), pytest.param(150, marks=slow)])
+@pytest.mark.parametrize("seconds", [pytest.param(8, marks=beside_others), pytest.param(150, marks=slow)])
 def test_a_public_side_alone_and_a_private_side_that_comes_later(waymark: Running, seconds: int) -> None:
     """A supervisor each, as on two services: the journal waits on disk, not in memory."""
     with waymark:
@@ -164,6 +165,7 @@ def test_kill_9_of_everything_at_once(waymark: Running, kills: int) -> None:
 @needs_root
 @slow
 @ci
+@together
 def test_the_journal_leaves_some_of_the_disk_to_others(tmp_path: Path) -> None:
     """Before nothing is left: codes are still made, and what the journal may not take is counted."""
     waymark = Running(tmp_path, "[journal]\nreserve_mb = 40\nspill_lines = 1000\n")

@@ -224,7 +224,9 @@ def test_an_import_that_is_killed_goes_on_without_doubling(tmp_path: Path) -> No
             """With the token of this moment: a restart makes another one."""
             headers = {"Authorization": f"Bearer {(running.data / 'owner.token').read_text()}"}
             url = f"http://127.0.0.1:{running.private_port}/api/v1{path}"
-            return httpx2.request(method, url, content=content, headers=headers, trust_env=False, timeout=60)
+            return httpx2.request(
+                method, url, content=content, headers=headers, trust_env=False, verify=False, timeout=60
+            )
 
         content = (tmp_path / "many.csv").read_bytes()
         number = ask("POST", "/imports?dry_run=false", content).json()["id"]

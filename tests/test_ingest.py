@@ -148,7 +148,7 @@ async def test_a_killed_enrichment_process_is_replaced(tmp_path: Path) -> None:
         assert await running.ids() == [*range(100), 1_000]
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.ci])])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.ci, pytest.mark.together])])
 async def test_kill_9_of_the_owner_doubles_and_loses_nothing(tmp_path: Path, kills: int) -> None:
     """A real process that ingests is killed between and amid commits; the recount equals the journal."""
     total = write_journal(tmp_path, 30 * kills, 40)

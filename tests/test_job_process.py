@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import httpx2
@@ -98,6 +100,45 @@ def test_how_long_jobs_take_and_what_happened_to_them(running: Running) -> None:
     assert "T-1" in running.cli("job", "events")
     assert running.cli_json("job", "events", "--after", str(events["next"]))["events"] == []
     running.cli("job", "delete", "T-1", "--yes")
+
+
+def test_other_opening_hours_give_open_jobs_new_estimates(running: Running) -> None:
+    """Not where a date was promised, nor where it is late: the customer reads so there, and of the new date."""
+    shop = ask(running, "POST", "/api/v1/shops", {"name": "Clockwork", "zone": "Europe/Berlin"}).json()["id"]
+    promised = {"due_at": "2099-12-24T10:00:00+01:00"}
+    made = {
+        reference: ask(running, "PUT", f"/api/v1/jobs/{reference}?shop=Clockwork", body).json()
+        for reference, body in (("H-1", {}), ("H-2", promised), ("H-3", {}), ("H-4", {"stage": "ready"}))
+    }
+    with closing(sqlite3.connect(running.data / "waymark.db", timeout=10)) as database:
+        database.execute("UPDATE jobs SET eta_at = '2026-01-05 10:00:00.000000' WHERE reference = 'H-3'")
+        database.commit()
+
+    def eta(reference: str) -> Any:
+        return running.get(f"/jobs/{reference}")["eta_at"]
+
+    before = {reference: eta(reference) for reference in made}
+    assert (
+        ask(running, "PATCH", f"/api/v1/shops/{shop}", {"opening_hours": {"mon": [["10:00", "12:00"]]}}).status_code
+        == 200
+    )
+    wait_for(lambda: eta("H-1") != before["H-1"], "a new estimate")
+    changed = datetime.fromisoformat(eta("H-1")).astimezone(ZoneInfo("Europe/Berlin"))
+    assert (changed.weekday(), 10 <= changed.hour <= 12) == (0, True)
+    url = f"http://127.0.0.1:{running.public_port}/j/{made['H-1']['token'].lower()}"
+    wait_for(lambda: "Estimated: <bdi>Monday" in httpx2.get(url, trust_env=False).text, "the new date on its page")
+    assert "On track" in httpx2.get(url, trust_env=False).text
+    ask(running, "PATCH", f"/api/v1/shops/{shop}", {"opening_hours": None})
+    wait_for(lambda: eta("H-1") == before["H-1"], "the estimate of before")
+    assert {reference: eta(reference) for reference in made} == before
+    assert running.get("/jobs/H-1")["revision"] == made["H-1"]["revision"]
+    moves = running.get("/jobs/H-1/history")["moves"]
+    assert [(move["action"], move["reason"]) for move in moves] == [
+        ("create", ""),
+        *[("estimate", "opening hours changed")] * 2,
+    ]
+    for reference in made:
+        running.cli("job", "delete", reference, "--yes")
 
 
 def test_files_of_a_job(running: Running, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_line_is_in_the_file_before_the_call_returns(tmp_path: Path) -> None:
     journal.close()
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.ci])])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.ci, pytest.mark.together])])
 def test_every_acknowledged_scan_survives_kill_9(tmp_path: Path, kills: int) -> None:
     """A real process is killed while it writes; what it acknowledged is there, each once and in order."""
     acknowledged: list[int] = []

@@ -60,6 +60,7 @@ def connect(port: int, within_s: float = 10) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=within_s)
 
 
+@pytest.mark.together
 @pytest.mark.parametrize("side", ["public", "private"])
 def test_in_real_time_a_head_has_five_seconds_and_an_idle_connection_fifteen(waymark: Running, side: str) -> None:
     """Ended neither much earlier nor much later; the bounds are wide enough for a busy machine."""
@@ -106,6 +107,7 @@ def test_in_real_time_a_head_has_five_seconds_and_an_idle_connection_fifteen(way
     assert 12 < ended["idle"][0] < 25
 
 
+@pytest.mark.together
 def test_new_scans_are_answered_while_others_hold_every_connection_and_files_stay_free(tmp_path: Path) -> None:
     limit = 256
     running = Running(tmp_path, files=limit)
@@ -135,6 +137,7 @@ def test_new_scans_are_answered_while_others_hold_every_connection_and_files_sta
         running.stop()
 
 
+@pytest.mark.together
 @pytest.mark.parametrize("mode", [["-H"], ["-B", "-t", "POST"], ["-X", "-w", "1", "-y", "8", "-n", "1", "-z", "1"]])
 def test_slowhttptest_takes_no_scan_away(tmp_path: Path, mode: list[str]) -> None:
     """Slow heads, slow bodies, slow readers; more of them than there may be connections."""
@@ -230,6 +233,7 @@ def test_a_worker_that_is_told_to_stop_answers_what_it_has_and_the_others_take_t
         assert 0 < extra < 40  # those of add_code, and each client's last one, whose answer it did not wait for
 
 
+@pytest.mark.together
 def test_power_mode_finds_every_answered_scan_after_a_kill(tmp_path: Path) -> None:
     with Running(tmp_path, '[journal]\ndurability = "power"\n') as running:
         add_code(running)
@@ -255,6 +259,7 @@ def is_answering(port: int) -> bool:
     return False
 
 
+@pytest.mark.together
 def test_tls_has_the_fast_way_and_the_same_limits(tmp_path: Path) -> None:
     required("openssl", "it makes the certificate for this test")
     make_certificate(tmp_path, "listener.example")
@@ -281,6 +286,7 @@ def test_tls_has_the_fast_way_and_the_same_limits(tmp_path: Path) -> None:
     assert complaints(running.log.read_text()) == []
 
 
+@pytest.mark.together
 def test_handshakes_that_never_end_neither_keep_a_scan_out_nor_take_every_file(tmp_path: Path) -> None:
     required("openssl", "it makes the certificate for this test")
     make_certificate(tmp_path, "listener.example")

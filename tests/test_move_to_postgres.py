@@ -7,7 +7,7 @@ import pytest
 from codes.domains import ensure_default_domain
 from database.engine import Database, sqlite_url
 from database.migrate import migrate
-from tests.conftest import SHORT_URL
+from tests.migrated import SHORT_URL
 from tests.postgres import PostgresServer
 from tests.running import IPHONE, Running, wait_for
 from tests.test_export import TABLES, contents, fill
@@ -27,6 +27,7 @@ def location(waymark: Running, path: str, host: str) -> str | None:
 @pytest.mark.anyio
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 @pytest.mark.postgres
 @pytest.mark.parametrize("kind", ["ndjson", "csv"])
 async def test_an_export_from_sqlite_makes_the_same_service_on_postgresql(

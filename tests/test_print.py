@@ -166,7 +166,7 @@ def test_sheets_that_cannot_be_made(running: Running, tmp_path: Path, words: lis
 def ask(running: Running, method: str, path: str, body: Any = None) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {(running.data / 'owner.token').read_text()}"}
     url = f"http://127.0.0.1:{running.private_port}{API}{path}"
-    return httpx2.request(method, url, json=body, headers=headers, trust_env=False, timeout=60)
+    return httpx2.request(method, url, json=body, headers=headers, trust_env=False, verify=False, timeout=60)
 
 
 @pytest.mark.slow

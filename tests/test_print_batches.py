@@ -244,6 +244,7 @@ def test_the_label_page_prints_a_batch_with_a_logo_and_marks_it(browser: TestCli
 
 @pytest.mark.slow
 @pytest.mark.ci
+@pytest.mark.together
 def test_a_batch_from_the_command_line_to_scanned_labels(tmp_path: Path) -> None:
     logo, sheet = tmp_path / "logo.png", tmp_path / "may.pdf"
     logo.write_bytes(picture())

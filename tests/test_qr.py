@@ -148,10 +148,17 @@ def test_legacy_codes_are_all_in_byte_mode(short_url: str) -> None:
     assert ours.tobytes() == Image.open(expected).convert("L").tobytes()
 
 
+# Each file is read back by a zbarimg process per size: a few examples in every run, many with the slow tests.
+HOW_MANY = pytest.mark.parametrize(
+    "examples", [10, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.ci, pytest.mark.together])]
+)
+
+
+@HOW_MANY
 @pytest.mark.parametrize("format", FORMATS)
-def test_random_codes_decode(format: str) -> None:  # noqa: A002
+def test_random_codes_decode(format: str, examples: int) -> None:  # noqa: A002
     @given(short_urls, st.booleans())
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=examples)
     def decodes(short_url: str, strong: bool) -> None:
         artefact = render(short_url, format, QrStyle(error="q" if strong else "m"))
         if format != "eps":  # Ghostscript takes a process per file: test_eps_decodes_through_ghostscript
@@ -160,13 +167,17 @@ def test_random_codes_decode(format: str) -> None:  # noqa: A002
     decodes()
 
 
+@HOW_MANY
 @pytest.mark.parametrize("format", FORMATS)
-@given(short_url=legacy_urls)
-@settings(deadline=None, max_examples=20)
-def test_random_legacy_codes_decode(format: str, short_url: str) -> None:  # noqa: A002
-    artefact = render(short_url, format, legacy=True)
-    if format != "eps":
-        assert [found.text for found in scanned(artefact, format)] == [short_url]
+def test_random_legacy_codes_decode(format: str, examples: int) -> None:  # noqa: A002
+    @given(legacy_urls)
+    @settings(deadline=None, max_examples=examples)
+    def decodes(short_url: str) -> None:
+        artefact = render(short_url, format, legacy=True)
+        if format != "eps":
+            assert [found.text for found in scanned(artefact, format)] == [short_url]
+
+    decodes()
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ def test_a_person_is_asked_before_codes_are_put_back(tmp_path: Path) -> None:
     waymark = Running(tmp_path)
     with waymark:
         waymark.cli("code", "add", "https://example.com/1", "--slug", "first")
-        backup = waymark.cli_json("backup")["name"]
+        backup = waymark.back_up()["name"]
         waymark.cli("code", "add", "https://example.com/2", "--slug", "later")
     command = ("restore", backup, "--config", str(waymark.config))
     for keys, why in (("n\r", "no"), ("\r", "nothing typed is no"), ("\x03", "Ctrl-C"), ("\x04", "end of input")):

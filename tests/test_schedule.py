@@ -398,6 +398,6 @@ def is_up(waymark: Running) -> bool:
 def waymark_post(waymark: Running, path: str, body: dict[str, Any]) -> Any:
     headers = {"Authorization": f"Bearer {(waymark.data / 'owner.token').read_text()}"}
     url = f"http://127.0.0.1:{waymark.private_port}/api/v1{path}"
-    answer = httpx2.post(url, json=body, headers=headers, trust_env=False, timeout=30)
+    answer = httpx2.post(url, json=body, headers=headers, trust_env=False, verify=False, timeout=30)
     assert answer.status_code < 300, answer.text
     return answer.json()

@@ -35,8 +35,9 @@ from tests.truth import (
     stored_days,
 )
 
-slow, ci = pytest.mark.slow, pytest.mark.ci
+slow, ci, together = pytest.mark.slow, pytest.mark.ci, pytest.mark.together
 slow_and_ci = [slow, ci]
+beside_others = [slow, ci, together]
 NO_RESERVE = "[journal]\nreserve_mb = 0\n"
 SPILL_GROWTH_MB = 16  # what a worker may grow by while its full spill stays full
 PUBLIC, PRIVATE, ENRICHER = "waymark.public", "waymark.private", "analytics.enricher"
@@ -93,6 +94,7 @@ def test_kill_9_of_who_ingests(waymark: Running, module: str, kills: int) -> Non
 @needs_root
 @slow
 @ci
+@together
 @pytest.mark.parametrize("where", ["journal", "."])
 def test_a_full_disk(tmp_path: Path, where: str) -> None:
     """The journal's disk alone, and the whole data folder's: scans wait in memory until there is room again."""
@@ -140,6 +142,7 @@ def test_what_waits_for_a_full_disk_is_bounded_and_the_rest_is_counted(tmp_path:
 @needs_root
 @slow
 @ci
+@together
 def test_a_data_folder_that_has_become_read_only(waymark: Running) -> None:
     """As a disk with errors becomes."""
     with waymark:
@@ -159,6 +162,7 @@ def test_a_data_folder_that_has_become_read_only(waymark: Running) -> None:
 @needs_root
 @slow
 @ci
+@together
 def test_a_worker_that_starts_on_a_read_only_data_folder_redirects(waymark: Running) -> None:
     """Two faults at once: what waited in the killed worker's memory is gone, and its count with it. The codes are not."""
     with waymark:
@@ -172,7 +176,7 @@ def test_a_worker_that_starts_on_a_read_only_data_folder_redirects(waymark: Runn
         wait_for(lambda: waymark.get("/accounting")["stored"] == 2 * len(CODES) or None, "the scans in the store")
 
 
-@pytest.mark.parametrize("seconds", [pytest.param(10, marks=slow_and_ci), pytest.param(60, marks=slow)])
+@pytest.mark.parametrize("seconds", [pytest.param(10, marks=beside_others), pytest.param(60, marks=slow)])
 def test_a_locked_control_database(waymark: Running, seconds: int) -> None:
     """Locked against writing by another program: readers go on, also one that starts meanwhile."""
     with waymark:
@@ -192,6 +196,7 @@ def test_a_locked_control_database(waymark: Running, seconds: int) -> None:
 
 @slow
 @ci
+@together
 def test_a_control_database_deleted_while_running(waymark: Running) -> None:
     """Every code is answered from memory, and from the snapshot by a worker that starts then; put back, it is used again."""
     with waymark:
@@ -220,7 +225,7 @@ def test_a_control_database_deleted_while_running(waymark: Running) -> None:
 
 @slow
 @ci
-@pytest.mark.together
+@together
 def test_nothing_is_acknowledged_that_a_deleted_or_replaced_control_database_would_lose(waymark: Running) -> None:
     """And what the deleted file held is kept: renamed, it is the database again."""
     control, asked = waymark.data / "waymark.db", "https://example.com/two"
@@ -251,6 +256,7 @@ def is_up(waymark: Running) -> bool:
 
 @slow
 @ci
+@together
 def test_a_damaged_scan_store_is_set_aside_and_rebuilt_by_itself(waymark: Running) -> None:
     """From the journal alone, as there is no backup yet; once while it runs, once found at a start."""
     with waymark:
@@ -278,6 +284,7 @@ def damage(waymark: Running) -> None:
 
 @slow
 @ci
+@together
 def test_codes_redirect_from_a_cold_start_without_the_control_database(waymark: Running) -> None:
     """And what was lost is never replaced by something empty that everybody would believe."""
     with waymark:
@@ -339,6 +346,7 @@ def test_a_stopped_private_process_catches_up(waymark: Running, seconds: int) ->
 
 @slow
 @ci
+@together
 def test_a_clock_that_jumps_by_days(waymark: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward and far back, in running processes and at the restart of a worker, whose segments must still sort right."""
     clock = ShiftedClock(waymark.folder, monkeypatch)

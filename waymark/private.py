@@ -33,7 +33,7 @@ from dashboard.app import create_private_app
 from dashboard.guardian import Guardian
 from dashboard.imports import KIND as IMPORTS
 from dashboard.imports import Importing, import_handler
-from dashboard.job_tasks import CODES, WIPE, codes_handler, keep_retention, wipe_handler
+from dashboard.job_tasks import CODES, ESTIMATES, WIPE, codes_handler, estimates_handler, keep_retention, wipe_handler
 from dashboard.labels import KIND as SHEETS
 from dashboard.labels import STICKERS, sheet_handler
 from dashboard.parts import Parts
@@ -135,6 +135,7 @@ def _handlers(parts: Parts, importing: Importing) -> dict[str, Handler]:
         STICKERS: sheet_handler(parts),
         IMPORTS: import_handler(parts, importing),
         CODES: codes_handler(parts),
+        ESTIMATES: estimates_handler(parts),
         WIPE: wipe_handler(parts),
     }
 

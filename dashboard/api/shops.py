@@ -12,7 +12,7 @@ from codes.errors import Conflict, NotFound
 from dashboard.access import Editor, Owner, TheParts, Viewer
 from dashboard.api.bounds import Id
 from dashboard.api.job_models import Refusing
-from dashboard.job_tasks import begin_wipe, count_without_code, find_work, give_missing_codes
+from dashboard.job_tasks import begin_wipe, change_shop, count_without_code, find_work, give_missing_codes
 from dashboard.parts import Parts
 from dashboard.tasks import Task
 from jobs.leaving import count_jobs
@@ -158,8 +158,8 @@ async def show_shop(shop_id: Id, _who: Viewer, parts: TheParts) -> ShopOut:
 
 @router.patch("/shops/{shop_id}")
 async def patch_shop(shop_id: Id, body: ShopChangeIn, who: Editor, parts: TheParts) -> ShopOut:
-    """On every page of it within a second."""
-    return await _shown(parts, await update_shop(parts.database, shop_id, body.fields(), who=who.name))
+    """On every page of it within a second; other opening hours give its open jobs new estimates."""
+    return await _shown(parts, await change_shop(parts.database, shop_id, body.fields(), who.name))
 
 
 @router.put("/shops/{shop_id}/logo", openapi_extra=_PICTURE, max_body_size=MAX_UPLOAD_BYTES)

@@ -38,4 +38,10 @@ def stickers(
     body = {"stock": stock, "copies": copies, "start_cell": start_cell, "outlines": outlines, **narrowed}
     asked = {**body, "references": references} if references else body
     made, document = made_sheets(session, "/sticker-sheets", asked, {"shop": shop})
-    hand_out_slip(session, document, ", ".join(references or []) or f"{made['total']} stickers", "pdf", output)
+    hand_out_slip(
+        session,
+        document,
+        ", ".join(references or []) or f"{made['total']} sticker{'' if made['total'] == 1 else 's'}",
+        "pdf",
+        output,
+    )
