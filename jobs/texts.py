@@ -130,7 +130,7 @@ class Texts:
         return str(self._locale.days["stand-alone"]["wide"][number])
 
     def number(self, n: int) -> str:
-        return self.digits(str(format_decimal(n, locale=self._locale, numbering_system="default")))
+        return self.digits(_decimal(self._locale, n))
 
     def digits(self, text: str) -> str:
         """Its digits as the language writes them in this country: Arabic-Indic ones in Egypt, not in Morocco."""
@@ -200,6 +200,11 @@ def _locale(language: str, country: str) -> Locale:
     if locale is None or locale.territory != country:
         return Locale(language, _USUAL_COUNTRIES.get(language))
     return locale
+
+
+@lru_cache(maxsize=1024)
+def _decimal(locale: Locale, n: int) -> str:
+    return str(format_decimal(n, locale=locale, numbering_system="default"))
 
 
 @lru_cache(maxsize=4096)

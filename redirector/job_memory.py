@@ -8,13 +8,16 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.changes import Change
+from database.schema import jobs
 from jobs.status_sources import JobSource, Source, Surroundings, find_sources
 
 MAX_JOBS: Final = 4_000
-MAX_TOGETHER: Final = 100  # read at a time: other requests come between
+MAX_TOGETHER: Final = 20  # read at a time: other requests come between, which this delays by some 2 ms
+FILLED_AT_ONCE: Final = 10
 
 Question = Callable[[AsyncConnection], Awaitable[Any]]
 Read = Callable[[object, str, Question], Awaitable[Any]]
@@ -78,6 +81,18 @@ class JobMemory:
             if self._open is batch:  # its turn never came
                 self._open = None
         return found
+
+    async def fill(self, connection: AsyncConnection) -> None:
+        """With the newest jobs, so that nobody waits for the database after a start. For who follows the change feed:
+        nothing that is read here may be older than what was applied last.
+        """
+        newest = select(jobs.c.code_id).where(jobs.c.code_id.is_not(None)).order_by(jobs.c.id.desc()).limit(MAX_JOBS)
+        code_ids = list((await connection.execute(newest)).scalars())[::-1]
+        for start in range(0, len(code_ids), FILLED_AT_ONCE):
+            wanted = code_ids[start : start + FILLED_AT_ONCE]
+            for code_id, source in (await find_sources(connection, wanted, self._around)).items():
+                self._keep(code_id, source)
+            await asyncio.sleep(0)  # requests come first
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Of the change feed. A shop or a workflow is on many pages, and changes seldom."""

@@ -206,6 +206,8 @@ class Lookup:
         self.table.complete = True
         self.table.forget_unknown()
         self._must_reload = False
+        async with self._database.reading() as connection:
+            await self.jobs.fill(connection)
         gc.freeze()  # routes live long: no collection need walk a million of them
         log.info("%d routes loaded", len(self.table))
 

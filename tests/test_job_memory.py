@@ -193,6 +193,20 @@ async def test_what_is_no_job_is_not_remembered(house: Database) -> None:
     assert (len(reader.keys), len(memory)) == (2, 0)
 
 
+async def test_after_a_start_the_newest_are_there(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_memory, "MAX_JOBS", 2)
+    jobs = [await put(house, f"R-{number}") for number in range(3)]
+    reader = Reader(house)
+    memory = JobMemory(reader)
+    async with house.reading() as connection:
+        await memory.fill(connection)
+    for job in jobs[1:]:
+        assert isinstance(await memory.find(code_of(job)), JobSource)
+    assert (len(memory), reader.keys) == (2, [])
+    memory.apply([Change(1, "job", jobs[2].id)])
+    assert memory.held(code_of(jobs[2])) is None
+
+
 async def test_the_one_asked_for_longest_ago_goes_first(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_memory, "MAX_JOBS", 2)
     jobs = [await put(house, f"R-{number}") for number in range(3)]
