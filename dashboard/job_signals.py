@@ -36,21 +36,23 @@ async def overview_of(
     async with parts.database.reading() as connection:
         unseen = await _unseen(parts, connection, workflows)
         asked = (
-            ("Overdue", "Later than was said. A new date, or a call, before they call.", late),
+            ("Overdue", "Later than was said. A new date, or a call, before they call.", late, None),
             (
                 "Ready, not looked at",
                 "Nobody has looked at the page since it is ready. A message helps.",
-                replace(OPEN, ids=unseen),
+                replace(OPEN, ids=unseen[:SHOWN]),
+                len(unseen),
             ),
             (
                 "Looked at often today",
                 f"{OFTEN} times or more: likely to call.",
                 replace(OPEN, ids=[] if often is None else often),
+                None,
             ),
         )
         signals = []
-        for title, text, search in asked:
-            count = await count_jobs(connection, search)
+        for title, text, search, known in asked:
+            count = await count_jobs(connection, search) if known is None else known
             found = await list_jobs(connection, search) if count else []
             cards = await cards_of(connection, found, workflows, shops, now, staff=staff)
             more = f" {count - SHOWN} more are on the board." if count > SHOWN else ""
@@ -77,7 +79,7 @@ def calls_saved(occasions: Sequence[tuple[Shop, int]]) -> tuple[str, str]:
 
 
 async def _unseen(parts: Parts, connection: AsyncConnection, workflows: Mapping[str, Workflow]) -> list[int]:
-    """Ready ones at which nobody has looked since; none when the store cannot say."""
+    """Ready ones at which nobody has looked since, those due first first; none when the store cannot say."""
     ready = await list_marks(connection, replace(OPEN, at=stages_in(workflows, "ready"), limit=None))
     looks = await looks_at_jobs(parts.store, [job.id for job in ready])
     if looks is None:

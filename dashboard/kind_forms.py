@@ -153,7 +153,11 @@ def _hours(typed: str) -> float | str | None:
         hours = float(typed.strip().replace(",", ".")) if typed.strip() else None
     except ValueError:
         return typed
-    return int(hours) if hours is not None and hours.is_integer() else hours
+    if hours is None:
+        return None
+    if not 0 <= hours <= MAX_HOURS:
+        return typed
+    return int(hours) if hours.is_integer() else hours
 
 
 def _whole(typed: str) -> Any:

@@ -148,12 +148,14 @@ async def change_kind(kind: str, request: Request, who: Writer, parts: TheParts)
     fields = await read_form(request, who, max_fields=MAX_FIELDS)
     draft, button = read_draft(fields), fields.get("do", "save")
     if button != "save":
-        return await _kind_page(kind, request, who, parts, draft=draft, focus=changed(draft, button))
+        focus = changed(draft, button)
+        return await _kind_page(kind, request, who, parts, draft=draft, focus=focus, version=fields.get("version", ""))
     async with parts.database.reading() as connection:
         now, language = await get_workflow(connection, kind), await first_language(connection)
     read, errors = read_kind(kind, draft, language)
     if read is None:
-        return await _kind_page(kind, request, who, parts, draft=draft, errors=errors, status=422)
+        was = fields.get("version", "")
+        return await _kind_page(kind, request, who, parts, draft=draft, errors=errors, version=was, status=422)
     try:
         if fields.get("version") != version_of(now):
             raise Conflict(  # noqa: TRY301  as if it had happened a moment later
@@ -201,8 +203,10 @@ async def _kind_page(
     draft: KindDraft | None = None,
     errors: Mapping[str, str] | None = None,
     focus: str = "",
+    version: str | None = None,
     status: int = 200,
 ) -> Response:
+    """``version`` is the one that the draft began with; None: what is shown is to take the place of the one there is."""
     async with parts.database.reading() as connection:
         workflow, counted = await get_workflow(connection, kind), await count_by_stage(connection, kind)
         language = await first_language(connection)
@@ -223,7 +227,7 @@ async def _kind_page(
         kind=_view(workflow, sum(counted.values())),
         form=Form(shown.values, errors or {}),
         stages=tuple(stages),
-        version=version_of(workflow),
+        version=version_of(workflow) if version is None else version,
         focus=focus or next(iter(errors or ()), ""),
         unsaved=draft is not None,
         saved="saved" in request.query_params,
@@ -243,7 +247,8 @@ async def _ask_page(
     if workflow.kind in BUILT_IN:
         title, button = f"Go back to the built-in {BUILT_IN[kind].name}?", "Go back to the built-in stages"
         text = (
-            "Names, stages, hours and days are as they came with Waymark again. What you changed of this kind is lost."
+            "Names, stages, hours and days are as they came with Waymark again, and new jobs start without rules. "
+            "What you changed of this kind is lost."
         )
         quotes = (" → ".join(stage.name for stage in BUILT_IN[kind].stages),)
     else:

@@ -15,7 +15,7 @@ from codes.decode import QrError
 from codes.label_text import check_installed
 from codes.logos import LogoError, logo_from
 from codes.selection import Selection, chosen_codes
-from codes.sheets import Label, SheetError, SheetOrder, SheetsUnavailable, make_sheets, placed_labels
+from codes.sheets import MAX_LABELS, Label, SheetError, SheetOrder, SheetsUnavailable, make_sheets, placed_labels
 from codes.stocks import Stock, StockError, checked, get_stock
 from dashboard.parts import Parts
 from dashboard.rendering import DEFAULT_BUILD_FOLDER
@@ -77,6 +77,10 @@ async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], w
     """
     check_installed()
     order = order_from(given)
+    if len(codes) * given["copies"] > MAX_LABELS:
+        raise SheetError(
+            f"{len(codes) * given['copies']:,} labels are more than the {MAX_LABELS:,} of one file. Make several."
+        )
     labels = labels_of(codes, given["copies"])
     await asyncio.to_thread(lambda: list(placed_labels(order, labels)))
     small = len(labels) <= AT_ONCE

@@ -31,7 +31,7 @@ from dashboard.api.sheets import SheetIn, end_sheet, first_page, make_ordered
 from dashboard.api.symbols import symbol_of
 from dashboard.asked_code import get_asked_code, other_domain
 from dashboard.forms import read_form
-from dashboard.labels import FONTS, KIND, chosen, stock_from
+from dashboard.labels import FONTS, KEEP_DAYS, KIND, chosen, stock_from
 from dashboard.parts import Parts
 from dashboard.periods import zone_for
 from dashboard.print_views import MEASURES, LabelsPage, SymbolPage, sheet_views
@@ -264,7 +264,7 @@ async def _labels_page(
     async with parts.database.reading() as connection:
         tasks = await list_tasks(connection, KIND)
         hosts = tuple(domain.host for domain in await list_domains(connection, archived=False))
-    views = sheet_views(tasks, zone, now)
+    views = sheet_views(tasks, zone, now, KEEP_DAYS[KIND])
     picture = f"data:image/png;base64,{base64.b64encode(preview).decode('ascii')}" if preview else ""
     return show(request, LabelsPage(form, views, picture, hosts, logo), who, status=status)
 

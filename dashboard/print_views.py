@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -92,6 +92,7 @@ class SheetView:
     problem: str
     made: Moment
     who: str
+    has_file: bool
 
     @property
     def is_open(self) -> bool:
@@ -102,7 +103,7 @@ class SheetView:
         return STATES[self.state]
 
 
-def sheet_views(tasks: Iterable[Task], zone: ZoneInfo, now: datetime) -> tuple[SheetView, ...]:
+def sheet_views(tasks: Iterable[Task], zone: ZoneInfo, now: datetime, keep_days: int) -> tuple[SheetView, ...]:
     return tuple(
         SheetView(
             id=task.id,
@@ -113,6 +114,7 @@ def sheet_views(tasks: Iterable[Task], zone: ZoneInfo, now: datetime) -> tuple[S
             problem=task.problem or "",
             made=moment(task.created_at, zone, now),
             who=task.created_by,
+            has_file=task.state == "done" and now - task.created_at < timedelta(days=keep_days),
         )
         for task in tasks
     )

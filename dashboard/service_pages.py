@@ -47,7 +47,7 @@ async def job_times(request: Request, who: Reader, parts: TheParts) -> Response:
         form = Form({name: given.get(name, "") for name in ("from", "to", "shop")}, {"": sentence(error)})
         page = ServicePage(form, zone.key, _several(shops), (), 0)
         return show(request, page, who, status=422)
-    shop_id = shops.get(given.get("shop", ""))
+    shop_id = shops.get(given["shop"], 0) if given.get("shop") else None
     kinds, partial = await service_report(parts.database, period.start, period.end, shop_id=shop_id)
     last: date = (period.end - timedelta(seconds=1)).astimezone(zone).date()
     shown = {"from": period.start.astimezone(zone).date().isoformat(), "to": last.isoformat()}

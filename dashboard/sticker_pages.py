@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from codes.alphabet import CodeError
 from codes.errors import Conflict, NotFound
 from codes.qr import QrError
-from codes.sheets import SheetError, SheetsUnavailable
+from codes.sheets import MAX_LABELS, SheetError, SheetsUnavailable
 from codes.stocks import STOCKS, StockError
 from dashboard.access import Identity, TheParts
 from dashboard.api.sheets import end_sheet
@@ -24,7 +24,7 @@ from dashboard.board_views import Asked, asked_from
 from dashboard.forms import read_form
 from dashboard.job_cards import shops_by_id
 from dashboard.job_forms import refused
-from dashboard.labels import STICKERS
+from dashboard.labels import KEEP_DAYS, STICKERS
 from dashboard.parts import Parts
 from dashboard.print_views import SheetView, sheet_views
 from dashboard.show import show
@@ -102,7 +102,7 @@ async def _page(
                 form = form if form.errors else refused(fields, error)
     page = StickersPage(
         form=form,
-        sheets=sheet_views(tasks, ZoneInfo(next(iter(shops.values())).zone), now),
+        sheets=sheet_views(tasks, ZoneInfo(next(iter(shops.values())).zone), now, KEEP_DAYS[STICKERS]),
         chosen=tuple(mark.reference for mark in chosen[:NAMED]),
         count=len(chosen),
         picked="" if fields.get("all") else " ".join(_NUMBERS.findall(fields.get("jobs", ""))),
@@ -115,7 +115,7 @@ async def _page(
 async def _search(parts: Parts, fields: Mapping[str, str]) -> JobSearch:
     """All that the board shows for the same address, or those ticked; none are, then nothing is chosen."""
     if not fields.get("all"):
-        return JobSearch(ids=[int(number) for number in _NUMBERS.findall(fields.get("jobs", ""))])
+        return JobSearch(ids=[int(number) for number in _NUMBERS.findall(fields.get("jobs", ""))[: MAX_LABELS + 1]])
     asked, shops = asked_from(fields), await shops_by_id(parts)
     async with parts.database.reading() as connection:
         search = search_for(asked, shops, await list_workflows(connection), datetime.now(UTC))

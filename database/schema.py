@@ -431,7 +431,7 @@ changes = Table(
     "changes",
     metadata,
     Column("seq", Key, primary_key=True),
-    Column("kind", String(16), nullable=False),  # code | domain | scans | job | shop
+    Column("kind", String(16), nullable=False),  # code | domain | scans | job | shop | kind
     Column("ref_id", Key, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     sqlite_autoincrement=True,  # a pruned sequence number must never come back

@@ -43,7 +43,7 @@ async def estimate_anew(database: Database, shop_id: int, after_id: int, *, who:
 
 async def _some(connection: AsyncConnection, shop_id: int, after_id: int) -> list[Row[Any]]:
     query = (
-        select(jobs.c.id, jobs.c.kind, jobs.c.stage, jobs.c.stage_at, jobs.c.eta_at)
+        select(jobs.c.id, jobs.c.kind, jobs.c.stage, jobs.c.stage_at, jobs.c.eta_at, jobs.c.promised_at)
         .where(jobs.c.shop_id == shop_id, jobs.c.completed_at.is_(None), jobs.c.due_at.is_(None), jobs.c.id > after_id)
         .order_by(jobs.c.id)
         .limit(AT_ONCE)
@@ -63,7 +63,9 @@ async def _tell_other(
     connection: AsyncConnection, row: Row[Any], workflow: Workflow, eta_at: datetime, now: datetime, who: str
 ) -> None:
     """Nobody touched the job: its revision stays, and with it what others are about to change; so does when it expires."""
-    await connection.execute(update(jobs).where(jobs.c.id == row.id).values(eta_at=eta_at))
+    await connection.execute(
+        update(jobs).where(jobs.c.id == row.id).values(eta_at=eta_at, promised_at=row.promised_at or eta_at)
+    )
     kept = {"stage": row.stage, "eta_at": eta_at}
     await append_move(connection, row.id, "estimate", row.stage, kept, now, now, who, REASON)
     after = await get_job_by_id(connection, row.id)

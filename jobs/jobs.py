@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.job_codes import insert_job_code, retire_job_code
 from database.audit import write_audit
-from database.changes import record_changes
+from database.changes import numbered_in_order, record_changes
 from database.engine import Database
 from database.schema import erasures, expired_jobs, job_details, job_moves, jobs, outgoing_events
 from jobs.estimates import estimate, eta_in_force
@@ -154,8 +154,10 @@ async def delete_job_in(connection: AsyncConnection, reference: str, on: Occasio
 
 async def expire_jobs(database: Database, job_ids: Iterable[int], *, at: datetime) -> int:
     """Their links say that they have expired, with the shop's contact; nothing else is left of them."""
-    count = 0
+    count, job_ids = 0, list(job_ids)
     async with database.transaction() as connection:
+        held = select(jobs.c.id).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id).with_for_update()
+        await connection.execute(held)  # before any other lock, as others take them
         for job_id in job_ids:
             found = await get_job_by_id(connection, job_id)
             await _remove(connection, found)
@@ -187,6 +189,7 @@ async def give_codes(database: Database, shop_id: int, *, who: str) -> int:
 
 
 async def _create(connection: AsyncConnection, shop: Shop, reference: str, given: JobFields, on: Occasion) -> Job:
+    await numbered_in_order(connection)  # its kind stays until then
     workflow = await get_workflow(connection, given.kind or DEFAULT_KIND)
     stage = workflow.stage(given.stage) if given.stage else workflow.first
     now = datetime.now(UTC)

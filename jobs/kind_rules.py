@@ -8,9 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.codes import without_loops
 from codes.destinations import DestinationPolicy
+from codes.errors import Conflict
 from codes.job_codes import put_job_rules
 from codes.rules import Rule, read_rules, written_rules
+from codes.selection import MAX_CODES
 from database.audit import write_audit
+from database.changes import numbered_in_order
 from database.engine import Database
 from database.schema import job_kind_rules, jobs
 from jobs.kinds import get_workflow
@@ -33,9 +36,11 @@ async def put_kind_rules(
     reason: str = "",
 ) -> tuple[tuple[Rule, ...], int]:
     """The rules as read, and how many jobs got them: with ``to_all`` those there are, whatever rules they had, in one
-    step of which each can be undone by itself. Raises NotFound, CodeError, DestinationError.
+    step of which each can be undone by itself. Raises NotFound, CodeError, DestinationError, or
+    Conflict for too many jobs at once.
     """
     async with database.transaction() as connection:
+        await numbered_in_order(connection)
         await get_workflow(connection, kind)
         rules = read_rules(given, await without_loops(connection, policy))
         if rules != await find_kind_rules(connection, kind):
@@ -48,4 +53,9 @@ async def put_kind_rules(
             return rules, 0
         of_kind = select(jobs.c.code_id, jobs.c.reference).where(jobs.c.kind == kind, jobs.c.code_id.is_not(None))
         references = {row.code_id: row.reference for row in await connection.execute(of_kind)}
+        if len(references) > MAX_CODES:
+            raise Conflict(
+                f"{len(references):,} jobs are of the kind {kind}; up to {MAX_CODES:,} can be changed at once. "
+                "Keep the rules for new jobs alone."
+            )
         return rules, await put_job_rules(connection, references, rules, who=who, reason=reason)

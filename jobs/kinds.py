@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.errors import Conflict, NotFound
 from database.audit import write_audit
-from database.changes import record_changes
+from database.changes import numbered_in_order, record_changes
 from database.engine import Database
 from database.schema import job_kind_rules, job_kinds, jobs
 from jobs.shops import list_shops
@@ -58,6 +58,7 @@ async def count_by_stage(connection: AsyncConnection, kind: str) -> dict[str, in
 async def create_workflow(database: Database, workflow: Workflow, *, who: str) -> Workflow:
     """Raises Conflict when there is one that is called so."""
     async with database.transaction() as connection:
+        await numbered_in_order(connection)
         known = await list_workflows(connection)
         if workflow.kind in known or workflow.name.casefold() in {found.name.casefold() for found in known.values()}:
             raise Conflict(f"there is a kind {workflow.name!r} already. Choose another name, or change that one.")
@@ -71,6 +72,7 @@ async def put_workflow(
     one there is now is not the one that was meant.
     """
     async with database.transaction() as connection:
+        await numbered_in_order(connection)
         if instead_of is not None and await get_workflow(connection, workflow.kind) != instead_of:
             raise Conflict(
                 f"somebody else has changed the kind {workflow.kind} meanwhile: look at it, then save again."
@@ -82,6 +84,7 @@ async def put_workflow(
 async def reset_workflow(database: Database, kind: str, *, who: str) -> None:
     """Back to the built-in one; a shop's own kind goes away. Raises NotFound, or Conflict when jobs would lose their stage."""
     async with database.transaction() as connection:
+        await numbered_in_order(connection)
         await get_workflow(connection, kind)
         if kind in BUILT_IN:
             await _refuse_lost_stages(connection, BUILT_IN[kind])

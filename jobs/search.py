@@ -17,6 +17,7 @@ from jobs.workflows import Phase, Workflow
 
 JobSort = Literal["newest", "due"]
 
+AT_ONCE: Final = 500  # ids in one question
 MIN_FORGIVEN: Final = 3  # of fewer letters, too many references would be alike
 _ADDRESS: Final = re.compile(r"^\S*/j/")
 _PLACE: Final = re.compile(r"([0-9]{1,16}):([0-9]{0,16})", re.ASCII)
@@ -103,8 +104,11 @@ async def list_marks(connection: AsyncConnection, search: JobSearch) -> list[Mar
 
 async def shops_of_jobs(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, int]:
     """The shop's id by the job's."""
-    rows = await connection.execute(select(jobs.c.id, jobs.c.shop_id).where(jobs.c.id.in_(job_ids)))
-    return {row.id: row.shop_id for row in rows}
+    found: dict[int, int] = {}
+    for start in range(0, len(job_ids), AT_ONCE):
+        some = select(jobs.c.id, jobs.c.shop_id).where(jobs.c.id.in_(job_ids[start : start + AT_ONCE]))
+        found |= {row.id: row.shop_id for row in await connection.execute(some)}
+    return found
 
 
 def stages_in(workflows: Mapping[str, Workflow], *phases: Phase) -> dict[str, list[str]]:

@@ -69,6 +69,7 @@ def status_page(source: JobSource, now: datetime) -> StatusPage | None:
     word = _word(source, calendar, stage, since, eta_at, moment)
     # What is written on a job has no history: once it changed after the freeze, nobody knows what it was.
     is_as_then = frozen_at is None or source.updated_at <= frozen_at
+    moved_at = max(move.recorded_at for move in moves)
     return StatusPage(
         stage=stage,
         word=word,
@@ -81,10 +82,10 @@ def status_page(source: JobSource, now: datetime) -> StatusPage | None:
         reference=source.reference,
         note=source.public_note if shop.show_note and is_as_then else "",
         has_photo=source.has_photo and shop.show_photo and is_as_then,
-        updated_at=source.updated_at if is_as_then else max(move.recorded_at for move in moves),
+        updated_at=max(source.updated_at, moved_at) if is_as_then else moved_at,
         frozen_at=frozen_at,
         opening=opening_of(calendar, now),
-        revision=source.revision,
+        revision=source.revision + len(moves),
     )
 
 

@@ -1,5 +1,6 @@
 """What a job's public page is made of, read column by column: what is not named here, the public side never has."""
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,10 +9,13 @@ from typing import Final
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from codes.alphabet import CodeError
 from database.schema import codes, domains, expired_jobs, job_moves, jobs
 from jobs.kinds import get_workflow
 from jobs.shops import Shop, get_shop
 from jobs.workflows import Workflow
+
+log = logging.getLogger(__name__)
 
 PAGES: Final = "/j/"
 
@@ -86,12 +90,19 @@ class Surroundings:
 async def find_sources(
     connection: AsyncConnection, code_ids: Collection[int], around: Surroundings | None = None
 ) -> dict[int, Source]:
-    """By code. What is missing there is no job's code (any more). Two questions, however many codes."""
+    """By code. What is missing there is no job's code (any more). A few questions, however many codes; what is wrong with
+    one job is logged, and stays with it.
+    """
     around = Surroundings() if around is None else around
     rows = (await connection.execute(_SOURCES, {"code_ids": list(code_ids)})).all()
     moves = await _moves(connection, [row.id for row in rows])
     found: dict[int, Source] = {}
     for row in rows:
+        try:
+            workflow, shop = await around.workflow(connection, row.kind), await around.shop(connection, row.shop_id)
+        except CodeError as error:
+            log.error("job %d has no page: %s", row.id, error)
+            continue
         found[row.code_id] = JobSource(
             row.id,
             row.code.lower(),
@@ -108,8 +119,8 @@ async def find_sources(
             row.created_at,
             row.updated_at,
             tuple(moves.get(row.id, ())),
-            await around.workflow(connection, row.kind),
-            await around.shop(connection, row.shop_id),
+            workflow,
+            shop,
         )
     gone = [code_id for code_id in code_ids if code_id not in found]
     for code_id, shop_id in await _expired(connection, gone):

@@ -159,9 +159,9 @@ def read_typed_holidays(text: str) -> list[dict[str, str]]:
 
 
 def typed_holidays(holidays: Sequence[Mapping[str, str]]) -> list[str]:
-    """What ``read_typed_holidays`` reads as the same, but for semicolons in names."""
+    """What ``read_typed_holidays`` reads as the same; semicolons in names become commas."""
     return [
-        f"{day['from']}{'' if day['until'] == day['from'] else ' to ' + day['until']} {day['name']}".strip()
+        f"{day['from']}{'' if day['until'] == day['from'] else ' to ' + day['until']} {day['name'].replace(';', ',')}".strip()
         for day in holidays
     ]
 

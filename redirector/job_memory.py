@@ -5,7 +5,8 @@ Bounded; whoever follows the change feed says what is no longer true.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -65,15 +66,9 @@ class JobMemory:
 
     async def _read_together(self, batch: _Batch) -> dict[int, Source]:
         async def question(connection: AsyncConnection) -> dict[int, Source]:
-            # What changes from here on may be missing in what is read: nobody who asks later shares it, and it is not kept.
-            if self._open is batch:
+            if self._open is batch:  # what changes from here on may be missing: nobody who asks later shares it
                 self._open = None
-            changes = self.changes
-            found = await find_sources(connection, batch.code_ids, self._around)
-            if changes == self.changes:
-                for code_id, source in found.items():
-                    self._keep(code_id, source)
-            return found
+            return await self._read_and_keep(batch.code_ids, connection)
 
         try:
             found: dict[int, Source] = await self._read(batch, "", question)
@@ -82,17 +77,18 @@ class JobMemory:
                 self._open = None
         return found
 
-    async def fill(self, connection: AsyncConnection) -> None:
-        """With the newest jobs, so that nobody waits for the database after a start. For who follows the change feed:
-        nothing that is read here may be older than what was applied last.
-        """
-        newest = select(jobs.c.code_id).where(jobs.c.code_id.is_not(None)).order_by(jobs.c.id.desc()).limit(MAX_JOBS)
-        code_ids = list((await connection.execute(newest)).scalars())[::-1]
+    async def fill(self) -> None:
+        """With the newest jobs, so that nobody waits for the database after a start. Raises Unavailable."""
+
+        async def newest(connection: AsyncConnection) -> list[int]:
+            query = select(jobs.c.code_id).where(jobs.c.code_id.is_not(None)).order_by(jobs.c.id.desc()).limit(MAX_JOBS)
+            return list((await connection.execute(query)).scalars())
+
+        code_ids: list[int] = (await self._read("newest", "", newest))[::-1]
         for start in range(0, len(code_ids), FILLED_AT_ONCE):
-            wanted = code_ids[start : start + FILLED_AT_ONCE]
-            for code_id, source in (await find_sources(connection, wanted, self._around)).items():
-                self._keep(code_id, source)
-            await asyncio.sleep(0)  # requests come first
+            wanted = [code_id for code_id in code_ids[start : start + FILLED_AT_ONCE] if code_id not in self._by_code]
+            if wanted:
+                await self._read(("fill", start), "", partial(self._read_and_keep, wanted))
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Of the change feed. A shop or a workflow is on many pages, and changes seldom."""
@@ -109,6 +105,15 @@ class JobMemory:
         self._by_code.clear()
         self._codes.clear()
         self._around = Surroundings()
+
+    async def _read_and_keep(self, code_ids: Collection[int], connection: AsyncConnection) -> dict[int, Source]:
+        """Not kept when anything has changed meanwhile: it may be missing in what was read."""
+        changes = self.changes
+        found = await find_sources(connection, code_ids, self._around)
+        if changes == self.changes:
+            for code_id, source in found.items():
+                self._keep(code_id, source)
+        return found
 
     def _keep(self, code_id: int, found: Source) -> None:
         self._by_code[code_id] = found

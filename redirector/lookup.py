@@ -5,6 +5,7 @@ import gc
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -47,7 +48,7 @@ class Lookup:
         self.table = RouteTable()
         self.database_ok = False
         self.watched: Watched | None = None
-        self.jobs = JobMemory(partial(self._ask, SharedReads(1)))  # while one reads, the others gather for the next
+        self.jobs = JobMemory(partial(self._ask, SharedReads(2)))  # while these read, the others gather for the next
         self.can_answer = asyncio.Event()  # set once a known code can be found, in memory or in the database
         self._url = url
         self._snapshot = snapshot
@@ -60,6 +61,7 @@ class Lookup:
         self._file: tuple[Path, tuple[int, int] | None] | None = None  # SQLite's, and which one it is
         self._other_file_since: float | None = None
         self._must_reload = False
+        self._filling: asyncio.Task[None] | None = None
         self._complaint = ""
         self._scans_told = True  # the private side has published something about scans
 
@@ -128,6 +130,8 @@ class Lookup:
             await asyncio.sleep(POLL_S)
 
     async def close(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
         databases = (self._database, self._for_misses)
         self._database, self._for_misses, self.database_ok = None, None, False
         if self.watched is not None:
@@ -206,10 +210,14 @@ class Lookup:
         self.table.complete = True
         self.table.forget_unknown()
         self._must_reload = False
-        async with self._database.reading() as connection:
-            await self.jobs.fill(connection)
+        self._filling = asyncio.create_task(self._fill_jobs())
         gc.freeze()  # routes live long: no collection need walk a million of them
         log.info("%d routes loaded", len(self.table))
+
+    async def _fill_jobs(self) -> None:
+        """Beside the follower, which goes on meanwhile."""
+        with suppress(Unavailable):  # then they are read when they are asked for
+            await self.jobs.fill()
 
     async def _follow(self) -> bool:
         """Applies what the feed has; False when this table fell behind the pruned feed and must be loaded anew."""

@@ -42,7 +42,8 @@ TABLES = (
 NOT_EXPORTED = {
     *("changes", "users", "sessions", "api_tokens", "owner_links", "audit", "tasks", "destination_checks"),
     *("count_marks", "recent_visitors", "scan_counts"),  # of scans
-    *("shops", "jobs", "job_kinds", "job_details", "job_moves", "expired_jobs"),  # jobs have an export of their own
+    # Jobs have an export of their own.
+    *("shops", "jobs", "job_kinds", "job_kind_rules", "job_details", "job_moves", "expired_jobs"),
     *("message_templates", "outgoing_events", "batch_entries", "erasures"),
 }
 

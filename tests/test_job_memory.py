@@ -198,8 +198,8 @@ async def test_after_a_start_the_newest_are_there(house: Database, monkeypatch: 
     jobs = [await put(house, f"R-{number}") for number in range(3)]
     reader = Reader(house)
     memory = JobMemory(reader)
-    async with house.reading() as connection:
-        await memory.fill(connection)
+    await memory.fill()
+    reader.keys.clear()
     for job in jobs[1:]:
         assert isinstance(await memory.find(code_of(job)), JobSource)
     assert (len(memory), reader.keys) == (2, [])

@@ -120,6 +120,7 @@ def test_two_stages_stay_and_there_are_thirty_at_most() -> None:
         ("s1-hours", "-1", "such as 8 or 0.5"),
         ("s1-hours", "nan", "such as 8 or 0.5"),
         ("s1-hours", "inf", "such as 8 or 0.5"),
+        ("s1-hours", "9e307", "such as 8 or 0.5"),
         ("s2-fr", "", "shop's own language is needed"),
         ("s2-es", "x" * 81, "At most 80"),
         ("s0-phase", "done", "Jobs begin at the first stage"),
@@ -212,6 +213,10 @@ def test_a_change_by_somebody_else_is_not_lost_unseen(editor: Person) -> None:  
     path = made(editor, "Shared")
     mine = typed(editor.get(path)) | {"keep_done_days": "10"}
     assert editor.send(path, **(mine | {"keep_done_days": "20"}), do="save").status_code == 303
+    between = editor.send(path, **mine, do="down-0")
+    assert editor.send(path, **typed(between), do="save").status_code == 409
+    wrong = editor.send(path, **(mine | {"keep_done_days": "soon"}), do="save")
+    assert editor.send(path, **(typed(wrong) | {"keep_done_days": "10"}), do="save").status_code == 409
     refused = editor.send(path, **mine, do="save")
     assert (refused.status_code, "somebody else" in refused.text.lower()) == (409, True)
     assert editor.get(f"/api/v1{path}").json()["keep_done_days"] == 20
