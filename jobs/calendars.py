@@ -31,7 +31,7 @@ def calendar_of(source: JobSource, page: StatusPage, texts: Texts) -> str:
         f"X-PUBLISHED-TTL:{REFRESH}",
         "BEGIN:VEVENT",
         f"UID:{_uid(source.token)}",
-        f"SEQUENCE:{page.revision}",
+        f"SEQUENCE:{page.sequence}",
         f"DTSTAMP:{stamp}",
         f"LAST-MODIFIED:{stamp}",
         f"DTSTART:{_utc(at or page.updated_at)}",

@@ -45,7 +45,7 @@ class StatusPage:
     updated_at: datetime
     frozen_at: datetime | None
     opening: Opening | None  # of the shop, now; None: it has told no hours
-    revision: int
+    sequence: int  # rises with every change, also of the estimate alone
 
     @property
     def calendar_at(self) -> datetime | None:
@@ -85,7 +85,7 @@ def status_page(source: JobSource, now: datetime) -> StatusPage | None:
         updated_at=max(source.updated_at, moved_at) if is_as_then else moved_at,
         frozen_at=frozen_at,
         opening=opening_of(calendar, now),
-        revision=source.revision + len(moves),
+        sequence=source.revision + len(moves),
     )
 
 

@@ -117,15 +117,18 @@ def test_other_opening_hours_give_open_jobs_new_estimates(running: Running) -> N
     def eta(reference: str) -> Any:
         return running.get(f"/jobs/{reference}")["eta_at"]
 
-    before = {reference: eta(reference) for reference in made}
-    assert (
-        ask(running, "PATCH", f"/api/v1/shops/{shop}", {"opening_hours": {"mon": [["10:00", "12:00"]]}}).status_code
-        == 200
-    )
+    url = f"http://127.0.0.1:{running.public_port}/j/{made['H-1']['token'].lower()}"
+
+    def sequence() -> int:
+        return int(httpx2.get(f"{url}/calendar.ics", trust_env=False).text.partition("SEQUENCE:")[2].splitlines()[0])
+
+    before, told = {reference: eta(reference) for reference in made}, sequence()
+    mondays = {"opening_hours": {"mon": [["10:00", "12:00"]]}}
+    assert ask(running, "PATCH", f"/api/v1/shops/{shop}", mondays).status_code == 200
     wait_for(lambda: eta("H-1") != before["H-1"], "a new estimate")
     changed = datetime.fromisoformat(eta("H-1")).astimezone(ZoneInfo("Europe/Berlin"))
     assert (changed.weekday(), 10 <= changed.hour <= 12) == (0, True)
-    url = f"http://127.0.0.1:{running.public_port}/j/{made['H-1']['token'].lower()}"
+    wait_for(lambda: sequence() > told, "the entry of calendars moved")
     wait_for(lambda: "Estimated: <bdi>Monday" in httpx2.get(url, trust_env=False).text, "the new date on its page")
     assert "On track" in httpx2.get(url, trust_env=False).text
     ask(running, "PATCH", f"/api/v1/shops/{shop}", {"opening_hours": None})
