@@ -79,7 +79,7 @@ def calls_saved(occasions: Sequence[tuple[Shop, int]]) -> tuple[str, str]:
 
 
 async def _unseen(parts: Parts, connection: AsyncConnection, workflows: Mapping[str, Workflow]) -> list[int]:
-    """Ready ones at which nobody has looked since, those due first first; none when the store cannot say."""
+    """Ready ones at which nobody has looked since, the ones due first ahead; none when the store cannot say."""
     ready = await list_marks(connection, replace(OPEN, at=stages_in(workflows, "ready"), limit=None))
     looks = await looks_at_jobs(parts.store, [job.id for job in ready])
     if looks is None:

@@ -68,6 +68,9 @@ async def chosen(connection: AsyncConnection, selection: Selection, domain: str 
 
 
 def labels_of(codes: list[Code], copies: int) -> list[Label]:
+    """Raises SheetError for more than a file holds, before any are made."""
+    if (count := len(codes) * copies) > MAX_LABELS:
+        raise SheetError(f"{count} labels are more than the {MAX_LABELS} of one file. Make several.")
     return [Label(code.short_url, code.name, code.legacy) for code in codes for _ in range(copies)]
 
 
@@ -77,10 +80,6 @@ async def order_sheets(parts: Parts, given: dict[str, Any], codes: list[Code], w
     """
     check_installed()
     order = order_from(given)
-    if len(codes) * given["copies"] > MAX_LABELS:
-        raise SheetError(
-            f"{len(codes) * given['copies']:,} labels are more than the {MAX_LABELS:,} of one file. Make several."
-        )
     labels = labels_of(codes, given["copies"])
     await asyncio.to_thread(lambda: list(placed_labels(order, labels)))
     small = len(labels) <= AT_ONCE

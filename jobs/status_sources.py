@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.alphabet import CodeError
+from codes.errors import NotFound
 from database.schema import codes, domains, expired_jobs, job_moves, jobs
 from jobs.kinds import get_workflow
 from jobs.shops import Shop, get_shop
@@ -100,7 +101,7 @@ async def find_sources(
     for row in rows:
         try:
             workflow, shop = await around.workflow(connection, row.kind), await around.shop(connection, row.shop_id)
-        except CodeError as error:
+        except (CodeError, NotFound) as error:
             log.error("job %d has no page: %s", row.id, error)
             continue
         found[row.code_id] = JobSource(

@@ -33,7 +33,7 @@ class _Batch:
 
 
 class JobMemory:
-    """Single-threaded. ``read`` asks the database for a key and a network, one thing at a time, or raises Unavailable."""
+    """Single-threaded. ``read`` asks the database for a key and a network, few at a time, or raises Unavailable."""
 
     def __init__(self, read: Read) -> None:
         self.changes = 0  # rises whenever something remembered may be wrong now

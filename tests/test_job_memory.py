@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.domains import ensure_default_domain
 from database.changes import Change
 from database.engine import Database
+from database.schema import jobs
 from jobs.job_fields import JobFields, Occasion
 from jobs.jobs import expire_jobs, move_job, put_job
 from jobs.register import Job
@@ -135,6 +137,16 @@ async def test_jobs_that_are_asked_for_while_others_are_read_are_read_together(h
     assert await unknown is None
     assert len(reader.keys) == 2
     assert len(memory) == 5
+
+
+async def test_a_job_that_cannot_be_read_takes_no_other_along(house: Database) -> None:
+    broken, job = await put(house, "R-8"), await put(house, "R-9")
+    async with house.transaction() as connection:
+        await connection.execute(update(jobs).where(jobs.c.id == broken.id).values(kind="gone"))
+    memory = JobMemory(Reader(house))
+    await memory.fill()
+    assert isinstance(memory.held(code_of(job)), JobSource)
+    assert await memory.find(code_of(broken)) is None
 
 
 async def test_a_shop_that_changes_while_pages_are_read_is_on_the_next_ones(house: Database) -> None:
