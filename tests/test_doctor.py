@@ -21,7 +21,7 @@ from database.engine import Database, sqlite_url
 from database.migrate import migrate
 from geo.refresh import update
 from tests.geo_samples import nested, write_database
-from tests.running import Running, free_port
+from tests.running import Running, free_port, wait_for
 from waymark.certificates import CertificateError, expiry
 from waymark.checks import Check, files, machine, network, stores
 from waymark.checks.network import Answer, Asked, Side
@@ -441,6 +441,7 @@ def test_a_running_service_and_a_stopped_one(tmp_path: Path) -> None:
         waymark.cli("code", "add", "https://example.com", "--slug", "doctor")
         for _ in range(3):
             waymark.scan("/doctor")
+        wait_for(lambda: len(waymark.all_scans()) == 3, "the scans in the store")
         asked = Asked.parse("127.0.0.1", [])
         running = {check.topic: check for check in diagnose(str(waymark.config), asked)}
         assert running["service"].says == "running, both sides"
