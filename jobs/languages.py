@@ -11,13 +11,24 @@ def language_for(
     accept_language: str, default: str = "en", chosen: str | None = None, offered: Collection[str] = tuple(LANGUAGES)
 ) -> str:
     """``chosen`` (?hl=) wins when it is ``offered``; then the best-rated range that is; then ``default``."""
-    if (own := _own(chosen or "")) is not None and own in offered:
+    if (own := chosen_language(chosen)) is not None and own in offered:
         return own
     ranked = sorted(_ranges(accept_language), key=lambda entry: -entry[1])
     for tag, quality in ranked:
         if quality > 0 and (own := _own(tag)) is not None and own in offered:
             return own
     return default
+
+
+def chosen_language(chosen: str | None) -> str | None:
+    """Of ``?hl=``; None for none, or for one that is not ours."""
+    return _own(chosen or "")
+
+
+def in_language(location: str, chosen: str | None) -> str:
+    """A page of ours in the language that was asked for with the scan; any other place as it is."""
+    own = chosen_language(chosen)
+    return f"{location}?hl={own}" if own and location.startswith("/") and "?" not in location else location
 
 
 def direction_of(language: str) -> str:

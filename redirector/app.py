@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route as PathRoute
 
 from codes.alphabet import reserved_reason, typed_candidates
-from jobs.languages import language_for
+from jobs.languages import chosen_language, in_language, language_for
 from jobs.status_sources import JobSource
 from jobs.status_style import SCRIPT, SCRIPT_HEADERS, SCRIPT_PATH
 from redirector.decision import plain_decision
@@ -178,14 +178,15 @@ async def redirect(request: Request[State]) -> Response:
     await recorder.journal.durable()
     if by_staff:
         return request.state["staff"].to_job(text)
-    return Response(status_code=302, headers={"Location": decision.destination or "", **NO_STORE})
+    location = in_language(decision.destination or "", request.query_params.get("hl"))
+    return Response(status_code=302, headers={"Location": location, **NO_STORE})
 
 
 async def entry(request: Request[State]) -> Response:
     """The typed-code field; what was typed is looked up in every likely spelling, then scanned like a printed one."""
     typed = request.query_params.get("c", "")
     if not typed:
-        return _page(entry_page(_language(request)))
+        return _page(entry_page(_language(request), chosen=_chosen(request) is not None))
     host, candidates = request.headers.get("host", ""), typed_candidates(typed)
     try:
         found = await request.state["lookup"].find_first(host, candidates, _client(request).cut)
@@ -195,7 +196,9 @@ async def entry(request: Request[State]) -> Response:
         return _limited(request, typed, error)
     if found is None:
         return _unknown(request, typed)
-    return RedirectResponse("/" + quote(found[0], safe=""), 303, headers=NO_STORE)
+    code, route = found
+    chosen = _chosen(request) if route.is_job else None
+    return RedirectResponse(f"/{quote(code, safe='')}{f'?hl={chosen}' if chosen else ''}", 303, headers=NO_STORE)
 
 
 async def job_page(request: Request[State]) -> Response:
@@ -279,6 +282,10 @@ def _language(request: Request[Any]) -> str:
     return language_for(request.headers.get("accept-language", ""), chosen=request.query_params.get("hl"))
 
 
+def _chosen(request: Request[Any]) -> str | None:
+    return chosen_language(request.query_params.get("hl"))
+
+
 def _takes_forms(route: Route | None) -> bool:
     return route is not None and route.options is not None and route.options.password_hash is not None
 
@@ -298,13 +305,14 @@ def _unknown(request: Request[State], typed: str, instead: str | None = None) ->
     request.state["recorder"].journal.counters.not_found += 1
     if instead is not None:
         return Response(status_code=302, headers={"Location": instead, **NO_STORE})
-    return _page(unknown_page(_language(request), typed), 404)
+    return _page(unknown_page(_language(request), typed, chosen=_chosen(request) is not None), 404)
 
 
 def _limited(request: Request[State], typed: str, error: TooManyMisses) -> Response:
     request.state["recorder"].journal.counters.limited += 1
     wait_s = max(1, math.ceil(error.retry_after_s))
-    return _page(limited_page(_language(request), typed), 429, {"Retry-After": str(wait_s)})
+    page = limited_page(_language(request), typed, chosen=_chosen(request) is not None)
+    return _page(page, 429, {"Retry-After": str(wait_s)})
 
 
 def _away(request: Request[State]) -> Response:

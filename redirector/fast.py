@@ -122,7 +122,7 @@ class FastProtocol(asyncio.Protocol):
         code, _mark, query = first[5:-9].partition(b"?")
         text = query.decode("latin-1")
         answer = hot.find(head.host, code)
-        if answer is None or not _QUERY.fullmatch(text):
+        if answer is None or (query and (not _QUERY.fullmatch(text) or b"hl=" in query)):  # hl: a language asked for
             return False
         client = self._client
         if client is None or hot.proxied:

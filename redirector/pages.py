@@ -53,17 +53,18 @@ _AWAY_LEAD: Final = mark("The service is starting. Try again in a few seconds.")
 _LANGUAGES: Final = mark("Languages")
 
 
-def entry_page(language: str) -> str:
+def entry_page(language: str, *, chosen: bool = False) -> str:
+    """A ``chosen`` language goes along with what is typed; the browser's own speaks for itself."""
     texts = texts_for(language)
-    return _page(texts, _ENTRY, f"<p>{escape(texts.say(_ENTRY_LEAD))}</p>{_form(texts, '')}")
+    return _page(texts, _ENTRY, f"<p>{escape(texts.say(_ENTRY_LEAD))}</p>{_form(texts, '', chosen)}")
 
 
-def unknown_page(language: str, typed: str) -> str:
-    return _unknown(texts_for(language), typed, _UNKNOWN_LEAD)
+def unknown_page(language: str, typed: str, *, chosen: bool = False) -> str:
+    return _unknown(texts_for(language), typed, _UNKNOWN_LEAD, chosen)
 
 
-def limited_page(language: str, typed: str) -> str:
-    return _unknown(texts_for(language), typed, _LIMITED_LEAD)
+def limited_page(language: str, typed: str, *, chosen: bool = False) -> str:
+    return _unknown(texts_for(language), typed, _LIMITED_LEAD, chosen)
 
 
 def away_page(language: str) -> str:
@@ -71,18 +72,18 @@ def away_page(language: str) -> str:
     return _page(texts, _AWAY, f"<p>{escape(texts.say(_AWAY_LEAD))}</p>")
 
 
-def _unknown(texts: Texts, typed: str, lead: str) -> str:
+def _unknown(texts: Texts, typed: str, lead: str, chosen: bool) -> str:
     shown = f"<p><code dir=ltr>{escape(typed[:80])}</code></p>" if typed else ""
-    return _page(texts, _UNKNOWN, f"{shown}<p>{escape(texts.say(lead))}</p>{_form(texts, typed[:80])}")
+    return _page(texts, _UNKNOWN, f"{shown}<p>{escape(texts.say(lead))}</p>{_form(texts, typed[:80], chosen)}")
 
 
-def _form(texts: Texts, typed: str) -> str:
+def _form(texts: Texts, typed: str, chosen: bool) -> str:
+    language = f"<input type=hidden name=hl value={texts.language}>" if chosen else ""
     return (
         f"<form action=/ method=get><div><label for=c>{escape(texts.say(_FIELD))}</label>"
         f"<input id=c name=c dir=ltr required maxlength=200 autocomplete=off autocapitalize=characters "
         f'spellcheck=false aria-describedby=h value="{escape(typed, quote=True)}"></div>'
-        f"<input type=hidden name=hl value={texts.language}>"
-        f"<button>{escape(texts.say(_OPEN))}</button></form><p id=h>{escape(texts.say(_HINT))}</p>"
+        f"{language}<button>{escape(texts.say(_OPEN))}</button></form><p id=h>{escape(texts.say(_HINT))}</p>"
     )
 
 

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from codes.options import NO_OPTIONS
 from codes.passwords import is_password
+from jobs.languages import in_language
 from redirector.decision import LET_THROUGH_UNCOUNTED, Decision, decision_for, is_own_rule
 from redirector.facts import uncounted_reason
 from redirector.misses import MissLimit
@@ -194,7 +195,7 @@ class Ruled:
         )
         self._recorder.journal.append_scan(line)
         await self._recorder.journal.durable()
-        response = _response(decision, route, language, request.method)
+        response = _response(decision, route, language, request)
         if key is not None:
             response.headers["Set-Cookie"] = self._cookie(request, route, key)
         return response
@@ -207,10 +208,11 @@ class Ruled:
         return f"{COOKIE}={value}; Path={path}; Max-Age={days * 86_400}; HttpOnly; SameSite=Lax{secure}"
 
 
-def _response(decision: Decision, route: Route, language: str, method: str) -> Response:
+def _response(decision: Decision, route: Route, language: str, request: Request[Any]) -> Response:
     if decision.page is None:
-        status = 303 if method == "POST" else 302
-        return Response(status_code=status, headers={"Location": decision.destination or "", **NO_STORE})
+        status = 303 if request.method == "POST" else 302
+        location = in_language(decision.destination or "", request.query_params.get("hl"))
+        return Response(status_code=status, headers={"Location": location, **NO_STORE})
     if decision.page == "password":
         return HTMLResponse(password_page(language), STATUS["password"], PASSWORD_HEADERS)
     message = (route.options.paused if route.options and decision.page == "paused" else None) or ""

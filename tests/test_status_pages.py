@@ -366,6 +366,18 @@ def test_typed_codes_find_the_page_however_they_are_typed(waymark: Running, bicy
         assert ask(waymark.public_port, f"/j/{quoted}").status == 200
 
 
+def test_a_chosen_language_goes_along_from_the_typed_code_to_the_page(waymark: Running, bicycle: Job) -> None:
+    port, page, code = waymark.public_port, path_of(bicycle), bicycle.token
+    assert "<input type=hidden name=hl value=ar>" in ask(port, "/?hl=ar").text
+    assert "name=hl" not in ask(port, "/", Accept_Language="ar").text  # the browser says so again by itself
+    entered = ask(port, f"/?c={code}&hl=ar", Accept_Language="fr").headers["location"]
+    assert entered == f"/{code}?hl=ar"
+    assert ask(port, entered, Accept_Language="fr").headers["location"] == f"{page}?hl=ar"
+    assert "<html lang=ar dir=rtl" in ask(port, f"{page}?hl=ar", Accept_Language="fr").text
+    for said in ("hl=", "hl=xx", "hl=%22", "other=ar", "shl=ar"):
+        assert ask(port, f"/{code}?{said}").headers["location"] == page
+
+
 def steady(answer: Answer) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name != "date"}
 
