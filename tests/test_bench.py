@@ -371,7 +371,7 @@ def test_an_interrupted_bench_leaves_nothing_behind(number: signal.Signals, tmp_
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said)
     try:
         bench = Child(process.pid, None, tmp_path / "said")  # type: ignore[arg-type]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         # Supervisor, both sides, enrichment, and the client
         while len(bench.tree()) < 6 and time.monotonic() < deadline:
             time.sleep(0.1)
