@@ -24,11 +24,11 @@ from codes.versions import (
     next_version,
     restoring,
     step_of,
-    version_from,
+    versions_of,
     written_content,
 )
 from database.engine import Database
-from database.schema import tasks, versions
+from database.schema import tasks
 
 SHOWN_PROBLEMS: Final = 3
 KIND: Final = "bulk"
@@ -257,7 +257,7 @@ async def _undoing(
     for start in range(0, len(bulk.codes), CHUNK):
         part = bulk.codes[start : start + CHUNK]
         found = {code.id: code for code in await codes_by_id(connection, [code_id for code_id, _b, _m in part])}
-        history = await _versions_of(connection, [code_id for code_id, _b, _m in part])
+        history = await versions_of(connection, [code_id for code_id, _b, _m in part])
         for code_id, before, made in part:
             code = found.get(code_id)
             if code is None:
@@ -270,11 +270,6 @@ async def _undoing(
             added[code_id] = restoring(next_version(code.version + 1, content, "undo", who, reason, now), origin)
             shown[code_id] = f"{code.domain}/{code.code}"
     return added, shown, tuple(skipped)
-
-
-async def _versions_of(connection: AsyncConnection, code_ids: Sequence[int]) -> dict[tuple[int, int], Version]:
-    rows = await connection.execute(select(versions).where(versions.c.code_id.in_(code_ids)))
-    return {(row.code_id, row.number): version_from(row) for row in rows}
 
 
 async def _note(

@@ -10,6 +10,10 @@ from codes.conditions import DAYS
 MAX_SPANS: Final = 6
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 _TYPED_DAYS: Final = re.compile(r"([a-z]{3})(?:-([a-z]{3}))?")
+_TYPED_TIME: Final = re.compile(r"(\d{1,2})(?:[:.h](\d{2}))?(am|pm)?")
+_DASH: Final = re.compile(r"\s*[-\u2010-\u2015\u2212]\s*")  # as word processors write them, too
+_NEXT: Final = re.compile(r"[;\n]|,(?=\s*[a-z])")  # a comma is as good where a day follows
+_HALF_APART: Final = re.compile(r"(\d)\s+([ap]m)\b")
 
 
 class HoursError(CodeError):
@@ -33,16 +37,19 @@ def read_hours(given: Any) -> Hours | None:
 
 
 def read_typed_hours(text: str) -> Hours | None:
-    """From "mon-fri 09:00-12:00 13:00-18:00; sat 10:00-14:00"; None when nothing is typed. Raises HoursError."""
+    """From "mon-fri 09:00-12:00 13:00-18:00; sat 10:00-14:00", also as people type it: "Mon-Fri 9-12, 1pm-6pm". None when
+    nothing is typed. Raises HoursError.
+    """
     if not text.strip():
         return None
     hours: Hours = {}
-    for part in filter(None, (part.strip() for part in text.lower().split(";"))):
-        days, *spans = part.split()
+    plain = _HALF_APART.sub(r"\1\2", _DASH.sub("-", text.lower()))
+    for part in filter(None, (part.strip(" ,") for part in _NEXT.split(plain))):
+        days, *spans = part.replace(",", " ").split()
         for day in _typed_days(days, part):
             if day in hours:
                 raise HoursError(f"{day} stands twice; put all its times after it.")
-            hours[day] = [span.split("-") for span in spans]
+            hours[day] = [_typed_span(span, day) for span in spans]
     if any(not spans for spans in hours.values()):
         raise HoursError("each day needs its times, as in `mon-fri 09:00-18:00; sat 10:00-14:00`.")
     return read_hours(hours)
@@ -60,6 +67,27 @@ def typed_hours(hours: Hours | None) -> str:
         else:
             parts.append((day, day, spans))
     return "; ".join(f"{first if first == last else f'{first}-{last}'} {spans}" for first, last, spans in parts)
+
+
+def _typed_span(text: str, day: str) -> list[str]:
+    times = [_typed_time(time) for time in text.split("-")]
+    if len(times) != 2 or None in times:
+        raise HoursError(f"{day}: {text[:40]!r} is no time to be open; write it as 09:00-18:00.")
+    return [time for time in times if time]
+
+
+def _typed_time(text: str) -> str | None:
+    """As 09:00. Twelve o'clock in halves of a day is the first hour of its half."""
+    found = _TYPED_TIME.fullmatch(text)
+    if found is None:
+        return None
+    hour, half = int(found[1]), found[3]
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    time = f"{hour:02}:{found[2] or '00'}"
+    return time if _is_time(time) else None
 
 
 def _typed_days(text: str, part: str) -> tuple[str, ...]:

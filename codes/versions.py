@@ -67,6 +67,12 @@ async def get_version(connection: AsyncConnection, code_id: int, number: int) ->
     return version_from(row)
 
 
+async def versions_of(connection: AsyncConnection, code_ids: Sequence[int]) -> dict[tuple[int, int], Version]:
+    """All of each, by code and number."""
+    rows = await connection.execute(select(versions).where(versions.c.code_id.in_(code_ids)))
+    return {(row.code_id, row.number): version_from(row) for row in rows}
+
+
 async def add_versions(connection: AsyncConnection, added: Mapping[int, Version], shown: Mapping[int, str]) -> None:
     """One more version of each code, by its id; ``number`` is that of the version to come and must be the next one.
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from dashboard.accounts import ROLES, Role
+from dashboard.parameters import check_parameters
 from dashboard.parts import Parts, parts_of
 
 COOKIE: Final = "waymark_session"
@@ -58,7 +59,7 @@ async def _identity_for_bearer(scheme: str, secret: str, parts: Parts) -> Identi
 
 
 def require(role: Role) -> Any:
-    """A FastAPI dependency: the identity asking, at least of this role."""
+    """A FastAPI dependency of an operation: the identity asking, at least of this role; its parameters are known ones."""
 
     async def dependency(
         request: Request,
@@ -74,6 +75,7 @@ def require(role: Role) -> Any:
             raise Forbidden(
                 f"{identity.name} has the role {identity.role}; this needs the role {role}. Ask an owner for a token."
             )
+        check_parameters(request)
         return identity
 
     return Depends(dependency)

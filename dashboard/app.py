@@ -15,6 +15,7 @@ from dashboard.guard import Guard
 from dashboard.imports import MAX_FILE_BYTES
 from dashboard.pages import add_pages
 from dashboard.parts import Parts
+from dashboard.path_parts import KeptSlashes
 from dashboard.print_pages import router as print_pages
 from dashboard.problems import MEDIA_TYPE, Problem, add_problem_handlers
 from jobs.photos import MAX_UPLOAD_BYTES
@@ -46,6 +47,7 @@ def create_private_app(
     app.add_api_route("/-/health", _health, include_in_schema=False)
     add_pages(app)
     app.include_router(print_pages)
+    app.add_middleware(KeptSlashes)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     _document_problems(app)
     files = dict.fromkeys(("/api/v1/imports", "/exchange"), MAX_FILE_BYTES)

@@ -24,7 +24,7 @@ from dashboard.forms import read_form
 from dashboard.job_cards import cards_of, shops_by_id
 from dashboard.job_forms import new_job_of, refused, whole
 from dashboard.job_signals import overview_of
-from dashboard.job_views import job_path
+from dashboard.job_views import is_without_hours, job_path
 from dashboard.parts import Parts
 from dashboard.show import show
 from dashboard.signed_in import Reader, Writer
@@ -114,6 +114,10 @@ async def _board(
         kinds={kind: workflow.name for kind, workflow in workflows.items()},
         shops=tuple(shop.name for shop in shops.values()) if len(shops) > 1 else (),
         zone=next(iter(shops.values())).zone,
+        without_hours=next(
+            (shops[job.shop_id] for job in found if is_without_hours(job, workflows.get(job.kind), shops[job.shop_id])),
+            None,
+        ),
         form=form or Form(),
         form_open=form is not None,
         overview=overview,

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from dashboard.job_views import JobCard
 from dashboard.views import Form
 from jobs.register import Job
+from jobs.shops import Shop
 from jobs.workflows import Phase, Workflow
 
 CARDS_PER_COLUMN: Final = 10
 PAGE_SIZE: Final = 50
-SHOWS: Final = {"": "Board", "list": "List of open jobs", "late": "Late jobs", "done": "Done jobs"}
+SHOWS: Final = {"": "Board", "list": "Open jobs", "late": "Late jobs", "done": "Done jobs"}
 SORTS: Final = {"due": "Due first", "newest": "Newest first"}
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -132,6 +133,7 @@ class JobsPage:
     kinds: Mapping[str, str]
     shops: tuple[str, ...]
     zone: str
+    without_hours: Shop | None  # one whose estimates, of jobs that are shown, count every hour
     form: Form
     form_open: bool
     overview: Overview

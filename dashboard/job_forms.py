@@ -9,6 +9,7 @@ from codes.opening_hours import read_typed_hours, typed_hours
 from dashboard.job_views import typed_time
 from dashboard.show import sentence
 from dashboard.views import Form
+from jobs.expected import Stale
 from jobs.jobs import JobError, JobFields
 from jobs.languages import LANGUAGES
 from jobs.register import DETAILS, Details, Job, details_values
@@ -18,6 +19,7 @@ from jobs.working_time import read_typed_holidays, typed_holidays
 Fields = Mapping[str, str]
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2200
+BEGAN_AS: Final = "was."
 
 
 def new_job_of(fields: Fields) -> JobFields:
@@ -92,8 +94,19 @@ def shop_values(shop: Shop) -> dict[str, str]:
 
 
 def refused(fields: Fields, error: Exception) -> Form:
-    """With what was typed, and why it was not taken."""
-    return Form({name: value for name, value in fields.items() if name != "csrf"}, {"": sentence(error)})
+    """With what was typed, and why it was not taken. What was left as the form began (``was.NAME``) is shown as the job is
+    now: saving again must not put back what somebody else has changed. The revision it began with stays until that was said.
+    """
+    sent = {name: text for name, text in fields.items() if name != "csrf" and not name.startswith(BEGAN_AS)}
+    typed = {name: text for name, text in sent.items() if not _is_same(text, fields.get(BEGAN_AS + name))}
+    if isinstance(error, Stale):
+        typed.pop("revision", None)
+    return Form(typed, {"": sentence(error)})
+
+
+def _is_same(typed: str, before: str | None) -> bool:
+    """Browsers write the ends of lines their way."""
+    return before is not None and typed.replace("\r\n", "\n") == before.replace("\r\n", "\n")
 
 
 def whole(text: str | None) -> int | None:

@@ -21,6 +21,7 @@ from dashboard.job_views import (
     JobPage,
     card_of,
     contact_of,
+    is_without_hours,
     job_path,
     move_views,
     shop_query,
@@ -28,6 +29,7 @@ from dashboard.job_views import (
     trail_of,
 )
 from dashboard.parts import Parts
+from dashboard.path_parts import PathReference
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
 from dashboard.views import Form
@@ -59,12 +61,12 @@ async def by_code(token: str, _who: Reader, parts: TheParts) -> Response:
 
 
 @router.get("/jobs/{reference}")
-async def job(reference: str, request: Request, who: Reader, parts: TheParts) -> Response:
+async def job(reference: PathReference, request: Request, who: Reader, parts: TheParts) -> Response:
     return await _page(reference, request, who, parts)
 
 
 @router.post("/jobs/{reference}/move")
-async def move(reference: str, request: Request, who: Writer, parts: TheParts) -> Response:
+async def move(reference: PathReference, request: Request, who: Writer, parts: TheParts) -> Response:
     """A second tap on the same button finds the job where it should be, and is no error."""
     fields = await read_form(request, who)
     shop = _asked_shop(request)
@@ -81,7 +83,7 @@ async def move(reference: str, request: Request, who: Writer, parts: TheParts) -
 
 
 @router.post("/jobs/{reference}/edit")
-async def edit(reference: str, request: Request, who: Writer, parts: TheParts) -> Response:
+async def edit(reference: PathReference, request: Request, who: Writer, parts: TheParts) -> Response:
     fields = await read_form(request, who)
     try:
         found = await _find(reference, request, parts)
@@ -92,7 +94,7 @@ async def edit(reference: str, request: Request, who: Writer, parts: TheParts) -
 
 
 @router.post("/jobs/{reference}/details")
-async def edit_details(reference: str, request: Request, who: Writer, parts: TheParts) -> Response:
+async def edit_details(reference: PathReference, request: Request, who: Writer, parts: TheParts) -> Response:
     fields = await read_form(request, who)
     try:
         found = await _find(reference, request, parts)
@@ -103,7 +105,7 @@ async def edit_details(reference: str, request: Request, who: Writer, parts: The
 
 
 @router.post("/jobs/{reference}/photo", max_body_size=MAX_UPLOAD_BYTES)
-async def photo(reference: str, request: Request, who: Writer, parts: TheParts) -> Response:
+async def photo(reference: PathReference, request: Request, who: Writer, parts: TheParts) -> Response:
     """A new one, or none when ``gone`` is sent."""
     async with request.form(max_files=1, max_fields=10) as data:
         fields = {name: value for name, value in data.items() if isinstance(value, str)}
@@ -122,14 +124,14 @@ async def photo(reference: str, request: Request, who: Writer, parts: TheParts) 
 
 
 @router.get("/jobs/{reference}/delete")
-async def ask_delete(reference: str, request: Request, who: Writer, parts: TheParts) -> Response:
+async def ask_delete(reference: PathReference, request: Request, who: Writer, parts: TheParts) -> Response:
     found, shops = await _find(reference, request, parts), await shops_by_id(parts)
     page = DeleteJobPage(found.reference, found.item, job_path(found, {}), shop_query(found, shops))
     return show(request, page, who)
 
 
 @router.post("/jobs/{reference}/delete")
-async def delete(reference: str, request: Request, who: Writer, parts: TheParts) -> Response:
+async def delete(reference: PathReference, request: Request, who: Writer, parts: TheParts) -> Response:
     await read_form(request, who)
     await delete_job(parts.database, reference, Occasion(who.name), _asked_shop(request))
     return RedirectResponse("/jobs", 303)
@@ -184,6 +186,8 @@ async def _page(
         public_note=found.public_note,
         shop_shows=(shop.show_note, shop.show_photo),
         shop_path=f"/shops/{shop.id}",
+        without_hours=is_without_hours(found, workflow, shop),
+        kept={**job_values(found, shop), **private_values(held)},
         form=Form({**job_values(found, shop), **(form.values if form else {})}, form.errors if form else {}),
         details=Form(
             {**private_values(held), **(details.values if details else {})}, details.errors if details else {}

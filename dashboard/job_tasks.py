@@ -12,15 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from codes.errors import Conflict
 from dashboard.labels import forget_stickers
 from dashboard.parts import Parts
-from dashboard.tasks import OPEN, Handler, Progress, Task, add_task, list_tasks
+from dashboard.tasks import OPEN, Handler, Progress, Task, add_task, add_task_in, list_tasks
 from database.engine import Database, to_its_end
 from database.schema import jobs
 from jobs.catching_up import forget_entries
+from jobs.estimates import durations
 from jobs.estimating_anew import estimate_anew
+from jobs.expected import WHATEVER, Expected
 from jobs.jobs import give_codes
+from jobs.kinds import count_by_kind, find_workflow, put_workflow_in, reset_workflow_in
 from jobs.leaving import count_jobs, expire_due_jobs, newest_job_id, wipe_expired, wipe_some
 from jobs.outgoing import forget_events
-from jobs.shops import Shop, ShopFields, get_shop, update_shop
+from jobs.shops import Shop, ShopFields, get_shop, update_shop_in
+from jobs.workflows import Workflow
 
 log = logging.getLogger(__name__)
 
@@ -64,22 +68,47 @@ async def begin_wipe(database: Database, shop: Shop, who: str) -> Task:
 
 async def change_shop(database: Database, shop_id: int, given: ShopFields, who: str) -> Shop:
     """``update_shop``, and new estimates for its open jobs when it is open at other times now."""
-    async with database.reading() as connection:
+    async with database.transaction() as connection:
         before = await get_shop(connection, shop_id)
-    after = await update_shop(database, shop_id, given, who=who)
-    if after.calendar != before.calendar:
-        async with database.reading() as connection:
+        after = await update_shop_in(connection, shop_id, given, who=who)
+        if after.calendar != before.calendar:
             total = (await count_jobs(connection, shop_id))["jobs"]
-        await add_task(database, ESTIMATES, {"shop_id": shop_id}, total, who)
-    return after
+            await add_task_in(connection, ESTIMATES, {"shop_id": shop_id}, total, who)
+        return after
+
+
+async def change_kind(database: Database, workflow: Workflow, who: str, expected: Expected = WHATEVER) -> Workflow:
+    """``put_workflow``, and new estimates for its open jobs when its stages take another time now."""
+    async with database.transaction() as connection:
+        before = await find_workflow(connection, workflow.kind)
+        after = await put_workflow_in(connection, workflow, who=who, expected=expected)
+        await _estimate_kind_anew(connection, before, after, who)
+        return after
+
+
+async def reset_kind(database: Database, kind: str, who: str, expected: Expected = WHATEVER) -> None:
+    """``reset_workflow``, and new estimates as for ``change_kind``."""
+    async with database.transaction() as connection:
+        before = await find_workflow(connection, kind)
+        await reset_workflow_in(connection, kind, who=who, expected=expected)
+        await _estimate_kind_anew(connection, before, await find_workflow(connection, kind), who)
+
+
+async def _estimate_kind_anew(
+    connection: AsyncConnection, before: Workflow | None, after: Workflow | None, who: str
+) -> None:
+    if before is None or after is None or durations(before) == durations(after):
+        return
+    if count := (await count_by_kind(connection)).get(after.kind):
+        await add_task_in(connection, ESTIMATES, {"kind": after.kind}, count, who)
 
 
 def estimates_handler(parts: Parts) -> Handler:
     """After a kill from the beginning: what has its new estimate keeps it."""
 
     async def estimate(task: Task, _progress: Progress) -> dict[str, Any]:
-        shop_id, upto = task.input["shop_id"], 0
-        while last := await to_its_end(estimate_anew(parts.database, shop_id, upto, who=task.created_by)):
+        of, upto = task.input.get("shop_id") or task.input["kind"], 0
+        while last := await to_its_end(estimate_anew(parts.database, of, upto, who=task.created_by)):
             upto = last
         return {}
 

@@ -129,6 +129,8 @@ class JobPage:
     public_note: str
     shop_shows: tuple[bool, bool]  # notes, photos
     shop_path: str
+    without_hours: bool  # its estimate counts every hour, since the shop has told none
+    kept: Mapping[str, str]  # what both forms begin with
     form: Form
     details: Form
     problem: str
@@ -151,6 +153,13 @@ class DeleteJobPage:
     item: str
     path: str
     of_shop: str
+
+
+def is_without_hours(job: Job, workflow: Workflow | None, shop: Shop) -> bool:
+    """It is told an estimate that counts every hour, since its shop has told no opening hours."""
+    stage = workflow.find_stage(job.stage) if workflow else None
+    is_estimated = stage is not None and stage.is_open and job.due_at is None and job.eta_at is not None
+    return is_estimated and shop.opening_hours is None
 
 
 def job_path(job: Job, shops: Mapping[int, Shop]) -> str:

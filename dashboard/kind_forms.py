@@ -1,7 +1,5 @@
 """Kinds of jobs as the fields of a form and back: their stages in order, which buttons change them, what is wrong. Pure."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +17,6 @@ from jobs.workflows import (
     read_stage,
     read_workflow,
     suggested_key,
-    written_stages,
 )
 
 Fields = Mapping[str, str]
@@ -112,12 +109,6 @@ def read_kind(kind: str, draft: KindDraft, first_language: str) -> tuple[Workflo
     except WorkflowError as error:
         field, words = _told(error, first_language, len(stages) - 1)
         return None, {field: words, **errors}
-
-
-def version_of(workflow: Workflow) -> str:
-    """Another one after each change."""
-    written = [workflow.name, written_stages(workflow.stages), workflow.keep_done_days, workflow.keep_idle_days]
-    return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def estimate_words(draft: KindDraft) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from codes.errors import Conflict
+from dashboard import job_tasks
 from dashboard.access import Identity, TheParts
 from dashboard.ask_page import AskPage
 from dashboard.forms import read_form
@@ -20,12 +21,12 @@ from dashboard.kind_forms import (
     estimate_words,
     read_draft,
     read_kind,
-    version_of,
 )
 from dashboard.parts import Parts
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
 from dashboard.views import Form
+from jobs.expected import Expected, Stale
 from jobs.kinds import (
     DEFAULT_KIND,
     count_by_kind,
@@ -34,8 +35,6 @@ from jobs.kinds import (
     first_language,
     get_workflow,
     list_workflows,
-    put_workflow,
-    reset_workflow,
 )
 from jobs.languages import LANGUAGES, direction_of
 from jobs.workflows import (
@@ -51,6 +50,10 @@ from jobs.workflows import (
 )
 
 router = APIRouter(include_in_schema=False)
+CHANGED_MEANWHILE: Final = (
+    "Somebody else has changed this kind meanwhile; nothing was saved. Look at it in another window: saving again puts "
+    "yours in its place."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +154,16 @@ async def change_kind(kind: str, request: Request, who: Writer, parts: TheParts)
         focus = changed(draft, button)
         return await _kind_page(kind, request, who, parts, draft=draft, focus=focus, version=fields.get("version", ""))
     async with parts.database.reading() as connection:
-        now, language = await get_workflow(connection, kind), await first_language(connection)
+        language = await first_language(connection)
     read, errors = read_kind(kind, draft, language)
     if read is None:
         was = fields.get("version", "")
         return await _kind_page(kind, request, who, parts, draft=draft, errors=errors, version=was, status=422)
     try:
-        if fields.get("version") != version_of(now):
-            raise Conflict(  # noqa: TRY301  as if it had happened a moment later
-                "somebody else has changed this kind meanwhile; nothing was saved. Look at it in another window: "
-                "saving again puts yours in its place."
-            )
-        await put_workflow(parts.database, read, who=who.name, instead_of=now)
+        began = Expected(frozenset({fields.get("version", "")}))
+        await job_tasks.change_kind(parts.database, read, who.name, began)
     except Conflict as error:
-        wrong = {"": sentence(error)}
+        wrong = {"": CHANGED_MEANWHILE if isinstance(error, Stale) else sentence(error)}
         return await _kind_page(kind, request, who, parts, draft=draft, errors=wrong, status=409)
     return RedirectResponse(f"/kinds/{kind}?saved=1", 303)
 
@@ -179,7 +178,7 @@ async def reset(kind: str, request: Request, who: Writer, parts: TheParts) -> Re
     """Back to the built-in one; one of your own goes."""
     await read_form(request, who)
     try:
-        await reset_workflow(parts.database, kind, who=who.name)
+        await job_tasks.reset_kind(parts.database, kind, who.name)
     except Conflict as error:
         return await _ask_page(kind, request, who, parts, sentence(error), 409)
     return RedirectResponse(f"/kinds/{kind}?saved=1" if kind in BUILT_IN else "/kinds", 303)
@@ -227,7 +226,7 @@ async def _kind_page(
         kind=_view(workflow, sum(counted.values())),
         form=Form(shown.values, errors or {}),
         stages=tuple(stages),
-        version=version_of(workflow) if version is None else version,
+        version=workflow.version if version is None else version,
         focus=focus or next(iter(errors or ()), ""),
         unsaved=draft is not None,
         saved="saved" in request.query_params,

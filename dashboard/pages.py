@@ -36,9 +36,11 @@ from dashboard import (
     board_pages,
     bulk_pages,
     code_organise_pages,
+    event_pages,
     exchange_pages,
     history_pages,
     job_pages,
+    job_rules_pages,
     kind_pages,
     organise_pages,
     rules_pages,
@@ -108,6 +110,8 @@ def add_pages(app: FastAPI) -> None:
         history_pages,
         bulk_pages,
         rules_pages,
+        job_rules_pages,
+        event_pages,
         token_pages,
         board_pages,
         service_pages,
@@ -363,7 +367,8 @@ def _place_view(entry: DatabaseStatus) -> PlaceDatabaseView:
 
 
 async def _to_login(request: Request, _error: Exception) -> Response:
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    path = request.scope["raw_path"].decode("latin-1")  # as sent: a reference may have an encoded slash
+    target = path + (f"?{request.url.query}" if request.url.query else "")
     following = "" if request.method != "GET" or target == "/" else f"?{urlencode({'next': target})}"
     return RedirectResponse(f"/login{following}", 303)
 

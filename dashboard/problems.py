@@ -24,9 +24,11 @@ from codes.sheets import SheetsUnavailable
 from codes.stocks import StockError
 from dashboard.access import Forbidden, Unauthorised
 from dashboard.accounts import AccountError
+from dashboard.parameters import ParameterError
 from database.engine import DatabaseLostError
 from geo.errors import GeoError
-from jobs.jobs import JobError, Stale
+from jobs.expected import Stale
+from jobs.jobs import JobError
 from jobs.photos import PhotoError
 from jobs.shops import ShopError
 from jobs.templates import TemplateError
@@ -49,6 +51,7 @@ STATUS: Final[dict[type[Exception], tuple[int, str]]] = {
     TemplateError: (422, "Invalid template"),
     WorkflowError: (422, "Invalid stages"),
     CursorError: (422, "Invalid cursor"),
+    ParameterError: (422, "Unknown parameter"),
     DestinationError: (422, "Invalid destination"),
     PeriodError: (422, "Invalid range"),
     QrError: (422, "QR code refused"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from codes.conditions import DAYS, FACTS
+from codes.conditions import DAYS, FACTS, JOB_STATES
 from codes.rules import MAX_CONDITIONS, MAX_RULES, MAX_VARIANTS, RuleError
 
 MAX_FIELDS: Final = 10_000
@@ -37,8 +37,8 @@ HINTS: Final[dict[str, str]] = {
     "language": "ar, pt-br",
     "referrer": "Host names: instagram.com",
     "asn": "Numbers: 5384",
-    "job": "in-progress, ready, done, late",
 }
+STATE_NAMES: Final = dict(zip(JOB_STATES, ("In progress", "Ready", "Done", "Late"), strict=True))
 DAY_NAMES: Final = dict(zip(DAYS, ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), strict=True))
 
 
@@ -99,10 +99,14 @@ def read_drafts(fields: Mapping[str, str]) -> list[RuleDraft]:
 
 
 def changed(drafts: list[RuleDraft], button: str, fields: Mapping[str, str]) -> list[RuleDraft]:
-    """After a button such as "up-2", "add-condition-0" or "drop-way-1-2"; an unknown one changes nothing."""
+    """After a button such as "up-2", "add-condition-0", "drop-way-1-2" or "add-rule-ready"; an unknown one changes nothing."""
     verb, numbers = _button(button)
+    state = verb.removeprefix("add-rule-")
     if verb == "add-rule" and len(drafts) < MAX_RULES:
         return [*drafts, RuleDraft(_free_name(drafts), [], [WayDraft("", "1", "")])]
+    if state in STATE_NAMES and len(drafts) < MAX_RULES:
+        conditions = [ConditionDraft("job", {state: "1"})]
+        return [*drafts, RuleDraft(_free_name(drafts, STATE_NAMES[state]), conditions, [WayDraft("", "1", "")])]
     if not numbers or numbers[0] >= len(drafts):
         return drafts
     number = numbers[0]
@@ -128,14 +132,26 @@ def changed(drafts: list[RuleDraft], button: str, fields: Mapping[str, str]) -> 
     return drafts
 
 
+def focus_after(drafts: Sequence[RuleDraft], button: str) -> str:
+    """The field that the keyboard goes on with."""
+    verb, numbers = _button(button)
+    if verb.startswith("add-rule"):
+        place = len(drafts) - 1
+        return f"r{place}-w0-to" if verb != "add-rule" else f"r{place}-name"
+    place = numbers[0] + {"up": -1, "down": 1}.get(verb, 0) if numbers else -1
+    return f"r{place}-name" if 0 <= place < len(drafts) else ""
+
+
 def _button(text: str) -> tuple[str, list[int]]:
     words = text.split("-")
     numbers = [int(word) for word in words if word.isdecimal() and len(word) < 6]
     return "-".join(word for word in words if not word.isdecimal()), [*numbers, 10**6] if numbers else []
 
 
-def _free_name(drafts: Sequence[RuleDraft]) -> str:
+def _free_name(drafts: Sequence[RuleDraft], wanted: str = "") -> str:
     names = {draft.name for draft in drafts}
+    if wanted and wanted not in names:
+        return wanted
     return next(name for number in range(1, MAX_RULES + 2) if (name := f"Rule {number}") not in names)
 
 
@@ -162,6 +178,8 @@ def _condition_draft(condition: Mapping[str, Any]) -> ConditionDraft:
         if inner.kind != "json" and not inner.negated:
             inner.negated = True
             return inner
+    if name == "job":
+        return ConditionDraft(name, dict.fromkeys(value, "1"))
     if name in FACTS:
         return ConditionDraft(name, {"values": ", ".join(map(str, value))})
     if name == "visitor":
@@ -219,6 +237,8 @@ def _positive(draft: ConditionDraft, where: str) -> dict[str, Any]:
             return {"scans": {n: _number(values[n], f"{where}, scans") for n in ("from", "below") if n in values}}
         case "query":
             return {"query": {"key": values.get("key", ""), **({"values": listed} if listed else {})}}
+        case "job":
+            return {"job": [state for state in JOB_STATES if state in values]}
         case "visitor":
             return {"visitor": values.get("values", "")}
         case _:

@@ -1,6 +1,5 @@
 """The pages on which a code gets its rules and options, and on which an imagined scan is tried. Nothing here is counted."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -16,7 +15,7 @@ from codes.destinations import DestinationError
 from codes.errors import Conflict, NotFound
 from codes.options import UTM_FIELDS, shown_options
 from codes.register import Code
-from codes.rules import RuleError, written_rules
+from codes.rules import RuleError
 from dashboard.access import Identity, TheParts
 from dashboard.addresses import code_path, domain_query
 from dashboard.api.simulate import ImaginedIn, SimulationOut, simulation_of
@@ -25,17 +24,8 @@ from dashboard.forms import read_form
 from dashboard.option_forms import option_fields, options_of
 from dashboard.parts import Parts
 from dashboard.periods import zone_for, zone_names
-from dashboard.rule_forms import (
-    DAY_NAMES,
-    HINTS,
-    KINDS,
-    MAX_FIELDS,
-    RuleDraft,
-    changed,
-    drafts_of,
-    read_drafts,
-    rules_of,
-)
+from dashboard.rule_editor import RulesEditor, editor_for, given_rules, is_saving
+from dashboard.rule_forms import MAX_FIELDS
 from dashboard.show import sentence, show
 from dashboard.signed_in import Reader, Writer
 from dashboard.views import Form
@@ -47,27 +37,19 @@ SIMULATED: Final = ("device", "os", "app", "country", "region", "city", "asn", "
 
 @dataclass(frozen=True, slots=True)
 class RulesPage:
-    """``drafts`` are what is typed, saved or not; ``problem`` is about the rules, ``options`` carries its own."""
+    """``editor`` and ``options`` carry what is typed, and what is wrong with it."""
 
     template: ClassVar[str] = "rules.html"
     active: ClassVar[str] = "codes"
-    kinds: ClassVar[Mapping[str, str]] = KINDS
-    hints: ClassVar[Mapping[str, str]] = HINTS
-    days: ClassVar[Mapping[str, str]] = DAY_NAMES
     utm: ClassVar[tuple[str, ...]] = UTM_FIELDS
     code: str
     title: str
     path: str
     destination: str
     version: int
-    drafts: tuple[RuleDraft, ...]
-    unsaved: bool
-    text: str
-    problem: str
+    editor: RulesEditor
     options: Form
     has_password: bool
-    zone: str
-    zones: tuple[str, ...]
     of_domain: str = ""  # what addresses below the path end with
 
 
@@ -107,22 +89,19 @@ async def rules(text: str, request: Request, who: Reader, parts: TheParts) -> Re
 async def change_rules(text: str, request: Request, who: Writer, parts: TheParts) -> Response:
     """Every button sends the whole form; only "save" and "json" change the code."""
     fields = await read_form(request, who, max_fields=MAX_FIELDS)
-    drafts, button = read_drafts(fields), fields.get("do", "save")
-    if button not in ("save", "json"):
-        return await _page(text, request, who, parts, drafts=changed(drafts, button, fields))
+    if not is_saving(fields):
+        return await _page(text, request, who, parts, sent=fields)
     try:
-        given = _json_rules(fields.get("json", "")) if button == "json" else rules_of(drafts)
         change = CodeChange(
-            rules=given, reason=fields.get("reason", "")[:500], expected_version=_whole(fields.get("version"))
+            rules=given_rules(fields),
+            reason=fields.get("reason", "")[:500],
+            expected_version=_whole(fields.get("version")),
         )
         policy, domain = parts.settings.policy, asked_domain(request)
         await change_code(parts.database, text, change, who=who.name, policy=policy, domain=domain)
     except (CodeError, Conflict) as error:
         status = 409 if isinstance(error, Conflict) else 422
-        typed = fields.get("json", "") if button == "json" else None
-        return await _page(
-            text, request, who, parts, drafts=drafts, problem=sentence(error), typed=typed, status=status
-        )
+        return await _page(text, request, who, parts, sent=fields, error=error, status=status)
     return RedirectResponse(code_path(text, asked_domain(request), "/rules"), 303)
 
 
@@ -165,30 +144,32 @@ async def _page(
     who: Identity,
     parts: Parts,
     *,
-    drafts: list[RuleDraft] | None = None,
-    problem: str = "",
-    typed: str | None = None,
+    sent: Mapping[str, str] | None = None,
+    error: Exception | None = None,
     options: Form | None = None,
     status: int = 200,
 ) -> Response:
     code = await _get(text, request, parts)
-    saved = written_rules(code.rules) or []
-    zone = zone_for(request.cookies.get("tz")).key
+    zone, of_domain = zone_for(request.cookies.get("tz")).key, domain_query(other_domain(code))
+    path, version = code_path(code.code), str(code.version)
     page = RulesPage(
         code=code.code,
         title=code.name or code.code,
-        path=code_path(code.code),
+        path=path,
         destination=code.destination,
         version=code.version,
-        drafts=tuple(drafts_of(saved) if drafts is None else drafts),
-        unsaved=drafts is not None,
-        text=json.dumps(saved, indent=2, ensure_ascii=False) if typed is None else typed,
-        problem=problem,
+        editor=editor_for(
+            f"{path}/rules{of_domain}",
+            version,
+            "every scan goes to the code's destination",
+            code.rules,
+            zone,
+            sent=sent,
+            error=error,
+        ),
         options=options or Form(option_fields(shown_options(code.options), zone)),
         has_password=code.options.password_hash is not None,
-        zone=zone,
-        zones=zone_names(),
-        of_domain=domain_query(other_domain(code)),
+        of_domain=of_domain,
     )
     return show(request, page, who, status=status)
 
@@ -196,13 +177,6 @@ async def _page(
 async def _get(text: str, request: Request, parts: Parts) -> Code:
     async with parts.database.reading() as connection:
         return await get_asked_code(connection, request, text)
-
-
-def _json_rules(text: str) -> Any:
-    try:
-        return json.loads(text or "[]")
-    except ValueError as error:
-        raise RuleError(f"this is no JSON: {error}.") from error
 
 
 def _imagined(asked: Mapping[str, str]) -> ImaginedIn:

@@ -1,5 +1,6 @@
 """The page of how long jobs take: time in each stage, and promises kept."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,6 +21,7 @@ from jobs.shops import list_shops
 router = APIRouter(include_in_schema=False)
 
 DAYS: Final = 90
+_DAY: Final = r"\d{4}-\d\d-\d\d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ async def job_times(request: Request, who: Reader, parts: TheParts) -> Response:
     try:
         period = period_for(given.get("from") or None, given.get("to") or None, zone.key, days=DAYS)
     except PeriodError as error:
-        form = Form({name: given.get(name, "") for name in ("from", "to", "shop")}, {"": sentence(error)})
+        typed = {name: given.get(name, "") for name in ("from", "to", "shop")}
+        swapped = re.fullmatch(_DAY, typed["from"]) and re.fullmatch(_DAY, typed["to"]) and typed["from"] > typed["to"]
+        form = Form(typed, {"": "“From” is after “To”: swap them." if swapped else sentence(error)})
         page = ServicePage(form, zone.key, _several(shops), (), 0)
         return show(request, page, who, status=422)
     shop_id = shops.get(given["shop"], 0) if given.get("shop") else None

@@ -24,6 +24,7 @@ from dashboard.periods import zone_names
 from dashboard.show import sentence, show
 from dashboard.signed_in import Keeper, Reader, Writer
 from dashboard.views import Form
+from jobs.freezing import set_tracking
 from jobs.languages import LANGUAGES
 from jobs.leaving import count_jobs
 from jobs.photos import MAX_UPLOAD_BYTES, logo_from
@@ -35,7 +36,6 @@ from jobs.shops import (
     ensure_default_shop,
     get_shop,
     list_shops,
-    set_tracking,
     update_shop,
 )
 

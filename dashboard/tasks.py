@@ -75,6 +75,14 @@ async def add_task(
     database: Database, kind: str, given: Mapping[str, Any], total: int, who: str, *, state: str = "waiting"
 ) -> Task:
     """``running`` for whoever does it right away with `do_task`; else the runner finds it."""
+    async with database.transaction() as connection:
+        return await add_task_in(connection, kind, given, total, who, state=state)
+
+
+async def add_task_in(
+    connection: AsyncConnection, kind: str, given: Mapping[str, Any], total: int, who: str, *, state: str = "waiting"
+) -> Task:
+    """``add_task`` within a transaction."""
     values = {
         "kind": kind,
         "state": state,
@@ -84,9 +92,8 @@ async def add_task(
         "created_at": datetime.now(UTC),
         "created_by": who,
     }
-    async with database.transaction() as connection:
-        task_id = (await connection.execute(insert(tasks).values(values).returning(tasks.c.id))).scalar_one()
-        return await get_task(connection, int(task_id), kind)
+    task_id = (await connection.execute(insert(tasks).values(values).returning(tasks.c.id))).scalar_one()
+    return await get_task(connection, int(task_id), kind)
 
 
 async def get_task(connection: AsyncConnection, task_id: int, kind: str) -> Task:

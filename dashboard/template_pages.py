@@ -21,6 +21,7 @@ from dashboard.shop_pages import shop_id_in
 from dashboard.show import show
 from dashboard.signed_in import Reader, Writer
 from dashboard.views import Form
+from jobs.expected import Expected, Stale
 from jobs.languages import LANGUAGES, direction_of
 from jobs.message_texts import CHANNELS, EVENTS, Channel, Event
 from jobs.messages import sample_values
@@ -53,6 +54,10 @@ TOLD: Final[dict[Event, tuple[str, str]]] = {
     "late": ("Late", "Offered once the expected date has passed."),
     "delivered": ("Finished", "Offered at the last stage."),
 }
+CHANGED_MEANWHILE: Final = (
+    "Somebody else has changed this text meanwhile; yours was not saved. Saving again puts yours in the place of "
+    "theirs."
+)
 MEANINGS: Final[dict[str, str]] = {
     "tracking": "the link to the job's page",
     "stage": "the stage, as customers read it",
@@ -109,6 +114,8 @@ class PreviewView:
 
 @dataclass(frozen=True, slots=True)
 class TemplatePage:
+    """``version`` is the one that the text being written began with; ``now`` the one that somebody else saved meanwhile."""
+
     template: ClassVar[str] = "template.html"
     active: ClassVar[str] = "jobs"
     most_subject: ClassVar[int] = MAX_SUBJECT
@@ -122,6 +129,8 @@ class TemplatePage:
     language_key: str
     has_subject: bool
     form: Form
+    version: str
+    now: Template | None
     preview: PreviewView
     unsaved: bool
     saved: bool
@@ -165,9 +174,12 @@ async def change_template(
         return await _page(shop_id, asked, request, who, parts, typed=fields)
     given = Template(asked.event, asked.channel, asked.language, fields.get("subject", ""), fields.get("text", ""))
     try:
-        await put_template(parts.database, shop_id_in(shop_id), given, who=who.name)
+        began = Expected(frozenset({fields.get("version", "")}))
+        await put_template(parts.database, shop_id_in(shop_id), given, who=who.name, expected=began)
     except TemplateError:
         return await _page(shop_id, asked, request, who, parts, typed=fields, status=422)
+    except Stale:
+        return await _page(shop_id, asked, request, who, parts, typed=fields, meanwhile=True, status=409)
     return RedirectResponse(f"{_path(shop_id_in(shop_id), asked)}?saved=1", 303)
 
 
@@ -214,8 +226,10 @@ async def _page(
     parts: Parts,
     *,
     typed: Mapping[str, str] | None = None,
+    meanwhile: bool = False,
     status: int = 200,
 ) -> Response:
+    """``meanwhile``: somebody else saved another text, which the one typed takes the place of when it is saved again."""
     now = datetime.now(UTC)
     async with parts.database.reading() as connection:
         shop = await get_shop(connection, shop_id_in(shop_id))
@@ -223,6 +237,8 @@ async def _page(
     kept = found[asked.event, asked.channel, asked.language]
     values = {"subject": kept.subject, "text": kept.text} if typed is None else dict(typed)
     preview, errors = _preview(parts, shop, asked, values)
+    if meanwhile:
+        errors |= {"": CHANGED_MEANWHILE}
     samples = sample_values(shop, asked.language, parts.settings.short_url, now, asked.event)
     page = TemplatePage(
         shop=shop,
@@ -234,6 +250,8 @@ async def _page(
         language_key=asked.language,
         has_subject=asked.channel == "email",
         form=Form(values, errors),
+        version=kept.version if typed is None or meanwhile else typed.get("version", ""),
+        now=kept if meanwhile else None,
         preview=preview,
         unsaved=typed is not None and not errors,
         saved="saved" in request.query_params,

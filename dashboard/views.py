@@ -451,7 +451,8 @@ def report_or_empty(
 def _empty(chosen: FilterView, bots: int | None, *, any_codes: bool) -> EmptyView:
     if not any_codes:
         text = "A code is what you print. Create the first one, scan it, and the scan appears here within a second."
-        return EmptyView("No codes yet", text, (("Create the first code", "/codes/new"),))
+        jobs = ("Follow a repair, an order or a ticket", "/jobs")
+        return EmptyView("No codes yet", text, (("Create the first code", "/codes/new"), jobs))
     wider = (("Look at the last 90 days", chosen.url(range=_DAYS_SHOWN_WHEN_EMPTY)),)
     if chosen.period.name == _DAYS_SHOWN_WHEN_EMPTY:
         wider = (("Look at today", chosen.url(range="today")),)

@@ -266,6 +266,7 @@ shops = Table(
     Column("logo", LargeBinary),  # PNG, made by us
     Column("tracking", String(12), nullable=False),  # on | frozen | withdrawn
     Column("tracking_at", UtcDateTime, nullable=False),  # since when
+    Column("as_frozen", JSON),  # while frozen: what its pages are reckoned with, as jobs.freezing writes it
     Column("show_note", Boolean, nullable=False),  # customers see the public note
     Column("show_photo", Boolean, nullable=False),
     Column("looks_per_call", Integer, nullable=False),  # so many looks stand for one call saved, the board assumes
@@ -292,7 +293,8 @@ job_kind_rules = Table(
     metadata,
     Column("kind", String(40), primary_key=True),
     Column("rules", JSON, nullable=False),  # as versions.rules
-    Column("updated_at", UtcDateTime, nullable=False),
+    Column("before", JSON(none_as_null=True)),  # what an undo brings back; null: there is nothing to undo
+    Column("updated_at", UtcDateTime, nullable=False),  # also of the versions that jobs got in the same step
     Column("updated_by", String(120), nullable=False),
 )
 
@@ -314,6 +316,7 @@ jobs = Table(
     Column("due_at", UtcDateTime),  # promised by the shop; NULL: estimated
     Column("eta_at", UtcDateTime),  # what the customer is told: due_at or the estimate; NULL: nothing can be said
     Column("promised_at", UtcDateTime),  # the first eta_at: what late is measured by
+    Column("late_told_at", UtcDateTime),  # the eta_at whose passing outgoing_events tells of
     Column("revision", Integer, nullable=False),  # 1, 2, 3 ...: If-Match
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(120), nullable=False),
@@ -365,6 +368,21 @@ job_moves = Table(
     Column("who", String(120), nullable=False),
     Column("reason", String(500), nullable=False),
     Index("ix_job_moves_job_id", "job_id"),
+)
+
+# Jobs of frozen shops that have changed since: what their pages go on to show. Without a row a job is as it was.
+frozen_jobs = Table(
+    "frozen_jobs",
+    metadata,
+    Column("job_id", Key, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("item", String(200), nullable=False),
+    Column("public_note", String(1000), nullable=False),
+    Column("photo", LargeBinary),
+    Column("due_at", UtcDateTime),
+    Column("revision", Integer, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("moves", Integer, nullable=False),  # so many of job_moves had been made
 )
 
 # Links that have expired: they answer 410 with the shop's contact, and nothing else is left of the job.
@@ -419,7 +437,7 @@ outgoing_events = Table(
     metadata,
     Column("id", Key, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("event", String(40), nullable=False),  # job.created | job.moved | job.delivered | job.estimated | ...
+    Column("event", String(40), nullable=False),  # jobs.outgoing.EVENTS
     Column("job_id", Key),  # no foreign key: that a job was deleted is an event, too
     Column("payload", JSON, nullable=False),  # reference, stage, estimate; nothing private
     Index("ix_outgoing_events_job_id", "job_id"),

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from jobs.status import StatusPage
 from jobs.status_sources import JobSource
 from jobs.status_texts import CALENDAR_DESCRIPTION, CALENDAR_ENTRY, CALENDAR_ENTRY_PLAIN, CALENDAR_NAME
 from jobs.texts import Texts
+from jobs.working_time import is_last_minute
 
 MAX_OCTETS: Final = 75
 REFRESH: Final = "PT15M"
@@ -19,7 +21,8 @@ def calendar_of(source: JobSource, page: StatusPage, texts: Texts) -> str:
     shop, at = source.shop, page.calendar_at
     item = texts.say(CALENDAR_ENTRY, shop=shop.name, item=page.item)
     summary = item if page.item else texts.say(CALENDAR_ENTRY_PLAIN, shop=shop.name)
-    stamp = _utc(page.updated_at)
+    changed_at = page.calendar_changed_at
+    stamp = _utc(changed_at)
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -31,11 +34,10 @@ def calendar_of(source: JobSource, page: StatusPage, texts: Texts) -> str:
         f"X-PUBLISHED-TTL:{REFRESH}",
         "BEGIN:VEVENT",
         f"UID:{_uid(source.token)}",
-        f"SEQUENCE:{page.sequence}",
+        f"SEQUENCE:{page.sequence + max(0, int((changed_at - source.created_at).total_seconds()))}",
         f"DTSTAMP:{stamp}",
         f"LAST-MODIFIED:{stamp}",
-        f"DTSTART:{_utc(at or page.updated_at)}",
-        f"DURATION:{LASTS}",
+        *_when(at or page.updated_at, shop.zone),
         f"STATUS:{'CONFIRMED' if at else 'CANCELLED'}",
         "TRANSP:TRANSPARENT",
         f"SUMMARY:{_escaped(summary)}",
@@ -46,6 +48,12 @@ def calendar_of(source: JobSource, page: StatusPage, texts: Texts) -> str:
         "END:VCALENDAR",
     ]
     return "".join(f"{folded}\r\n" for line in lines for folded in _folded(line))
+
+
+def _when(at: datetime, zone: str) -> tuple[str, str]:
+    if is_last_minute(at, zone):
+        return f"DTSTART;VALUE=DATE:{at.astimezone(ZoneInfo(zone)):%Y%m%d}", "DURATION:P1D"
+    return f"DTSTART:{_utc(at)}", f"DURATION:{LASTS}"
 
 
 def _uid(token: str) -> str:

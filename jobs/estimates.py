@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
+from codes.conditions import DAYS
+from codes.opening_hours import Hours
 from jobs.workflows import Phase, Workflow, state_of
 from jobs.working_time import ALWAYS_OPEN, Calendar
 
@@ -11,6 +14,7 @@ Word = Literal["on-track", "may-be-late", "late"]
 NEAR_SHARE: Final = 0.1
 NEAR_MOST: Final = timedelta(hours=4)
 TOLD_IN: Final = timedelta(minutes=15)  # an estimate to the minute would promise what nobody knows
+DAYTIME: Final[Hours] = {day: [["08:00", "20:00"]] for day in DAYS}
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,6 +41,11 @@ def estimate(
     return calendar.after(now, left) if left else calendar.next_opening(now)
 
 
+def durations(workflow: Workflow) -> list[tuple[str, Phase, float | None, bool]]:
+    """All of a workflow that estimates depend on."""
+    return [(stage.key, stage.phase, stage.hours, stage.optional) for stage in workflow.stages]
+
+
 def work_left(
     workflow: Workflow, stage_key: str, stage_at: datetime, calendar: Calendar, now: datetime
 ) -> timedelta | None:
@@ -54,11 +63,21 @@ def work_left(
     return left
 
 
-def eta_in_force(due_at: datetime | None, estimated: datetime | None) -> datetime | None:
+def eta_in_force(due_at: datetime | None, estimated: datetime | None, calendar: Calendar) -> datetime | None:
     """What the customer is told: what the shop promised, else the estimate, at the end of its quarter of an hour."""
-    if due_at is not None or estimated is None:
-        return due_at
-    return estimated + (_EPOCH - estimated) % TOLD_IN
+    return due_at if due_at is not None or estimated is None else told(estimated, calendar, TOLD_IN)
+
+
+def told(estimated: datetime, calendar: Calendar, within: timedelta) -> datetime:
+    """At the end of its quarter of an hour, or its hour, by the shop's clock, and not behind the closing. A shop that has
+    told no hours hands nothing out at 03:15: then it is the morning.
+    """
+    offset = estimated.astimezone(ZoneInfo(calendar.zone)).utcoffset() or timedelta(0)
+    rounded = estimated + (_EPOCH - offset - estimated) % within
+    if calendar.hours is not None:
+        return min(rounded, calendar.closing(estimated) or rounded)
+    by_day = Calendar(calendar.zone, DAYTIME, calendar.holidays).next_opening(estimated) or estimated
+    return rounded if by_day == estimated else by_day
 
 
 def standing(

@@ -1,50 +1,61 @@
-"""What customers are told of a shop's open jobs once its hours, its days off or its zone are others."""
+"""What customers are told of open jobs once their shop's hours, days off or zone, or the hours of their kind are others."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from database.changes import record_changes
+from database.changes import numbered_in_order, record_changes
 from database.engine import Database
 from database.schema import jobs
 from jobs.estimates import estimate, eta_in_force
+from jobs.freezing import keep_as_frozen
 from jobs.kinds import list_workflows
-from jobs.moves import append_move, event_payload, tell
-from jobs.register import get_job_by_id
-from jobs.shops import get_shop
+from jobs.moves import NewMove, append_moves, event_payload, tell_all
+from jobs.register import get_jobs_by_id
+from jobs.shops import list_shops
 from jobs.workflows import Workflow
 from jobs.working_time import Calendar
 
 AT_ONCE: Final = 200
-REASON: Final = "opening hours changed"
+SHOP_CHANGED: Final = "opening hours changed"
+KIND_CHANGED: Final = "working hours of the stages changed"
+
+_OTHER_ETA: Final = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("of_job"))
+    .values(eta_at=bindparam("new_eta_at"), promised_at=bindparam("new_promised_at"))
+)
 
 
-async def estimate_anew(database: Database, shop_id: int, after_id: int, *, who: str) -> int | None:
-    """The next AT_ONCE of its open jobs; the last one's id, None when there were none left.
+async def estimate_anew(database: Database, of: int | str, after_id: int, *, who: str) -> int | None:
+    """The next AT_ONCE open jobs of a shop, by its id, or of a kind; the last one's id, None when there were none left.
 
     Not those for which the shop named a date, and not those that are late: of these the customer is told so, and when now.
     """
     async with database.transaction() as connection:
-        calendar = (await get_shop(connection, shop_id)).calendar
+        calendars = {shop.id: shop.calendar for shop in await list_shops(connection)}
         workflows = await list_workflows(connection)
-        rows = await _some(connection, shop_id, after_id)
-        now, changed = datetime.now(UTC), []
-        for row in rows:
-            eta_at = _other_eta(row, workflows[row.kind], calendar, now)
-            if eta_at is not None:
-                await _tell_other(connection, row, workflows[row.kind], eta_at, now, who)
-                changed.append(row.id)
-        if changed:
-            await record_changes(connection, "job", changed)
+        rows = await _some(connection, of, after_id)
+        now = datetime.now(UTC)
+        # Of a kind that is gone nobody knows when its jobs will be ready.
+        known = [row for row in rows if row.kind in workflows]
+        etas = {row.id: (row, _other_eta(row, workflows[row.kind], calendars[row.shop_id], now)) for row in known}
+        others = {job_id: (row, eta_at) for job_id, (row, eta_at) in etas.items() if eta_at is not None}
+        if others:
+            reason = SHOP_CHANGED if isinstance(of, int) else KIND_CHANGED
+            await _tell_others(connection, others, workflows, now, who, reason)
     return rows[-1].id if rows else None
 
 
-async def _some(connection: AsyncConnection, shop_id: int, after_id: int) -> list[Row[Any]]:
+async def _some(connection: AsyncConnection, of: int | str, after_id: int) -> list[Row[Any]]:
+    columns = (jobs.c.shop_id, jobs.c.kind, jobs.c.stage, jobs.c.stage_at, jobs.c.eta_at, jobs.c.promised_at)
     query = (
-        select(jobs.c.id, jobs.c.kind, jobs.c.stage, jobs.c.stage_at, jobs.c.eta_at, jobs.c.promised_at)
-        .where(jobs.c.shop_id == shop_id, jobs.c.completed_at.is_(None), jobs.c.due_at.is_(None), jobs.c.id > after_id)
+        select(jobs.c.id, *columns)
+        .where(jobs.c.shop_id == of if isinstance(of, int) else jobs.c.kind == of)
+        .where(jobs.c.completed_at.is_(None), jobs.c.due_at.is_(None), jobs.c.id > after_id)
         .order_by(jobs.c.id)
         .limit(AT_ONCE)
         .with_for_update()
@@ -55,18 +66,29 @@ async def _some(connection: AsyncConnection, shop_id: int, after_id: int) -> lis
 def _other_eta(row: Row[Any], workflow: Workflow, calendar: Calendar, now: datetime) -> datetime | None:
     if row.eta_at is not None and row.eta_at <= now:
         return None
-    eta_at = eta_in_force(None, estimate(workflow, row.stage, row.stage_at, calendar, now))
+    eta_at = eta_in_force(None, estimate(workflow, row.stage, row.stage_at, calendar, now), calendar)
     return None if eta_at == row.eta_at else eta_at
 
 
-async def _tell_other(
-    connection: AsyncConnection, row: Row[Any], workflow: Workflow, eta_at: datetime, now: datetime, who: str
+async def _tell_others(
+    connection: AsyncConnection,
+    others: Mapping[int, tuple[Row[Any], datetime]],
+    workflows: Mapping[str, Workflow],
+    now: datetime,
+    who: str,
+    reason: str,
 ) -> None:
-    """Nobody touched the job: its revision stays, and with it what others are about to change; so does when it expires."""
-    await connection.execute(
-        update(jobs).where(jobs.c.id == row.id).values(eta_at=eta_at, promised_at=row.promised_at or eta_at)
-    )
-    kept = {"stage": row.stage, "eta_at": eta_at}
-    await append_move(connection, row.id, "estimate", row.stage, kept, now, now, who, REASON)
-    after = await get_job_by_id(connection, row.id)
-    await tell(connection, "job.estimated", row.id, event_payload(after, workflow))
+    """Nobody touched the jobs: revisions stay, and with them what others are about to change; so does when they expire."""
+    rows = [
+        {"of_job": row.id, "new_eta_at": eta_at, "new_promised_at": row.promised_at or eta_at}
+        for row, eta_at in others.values()
+    ]
+    await numbered_in_order(connection)
+    await keep_as_frozen(connection, list(others))
+    await connection.execute(_OTHER_ETA, rows)
+    found = await get_jobs_by_id(connection, list(others))
+    changed = [found[job_id] for job_id in others]
+    await append_moves(connection, [NewMove(job, "estimate", job.stage, now, now, who, reason) for job in changed])
+    told = [("job.estimated", job.id, event_payload(job, workflows[job.kind])) for job in changed]
+    await tell_all(connection, told)
+    await record_changes(connection, "job", list(others))

@@ -7,8 +7,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from codes.alphabet import CodeError
-from codes.errors import Conflict
 from codes.names import plain_text
+from jobs.expected import WHATEVER, Expected
 from jobs.languages import LANGUAGES
 from jobs.register import DETAILS, MAX_REFERENCE, Job
 from jobs.shops import Shop
@@ -21,10 +21,6 @@ FUTURE: Final = timedelta(minutes=5)  # by how much a shop's clock may be ahead
 
 class JobError(CodeError):
     """A job that cannot be made or moved so; the message says why and what to do."""
-
-
-class Stale(Conflict):
-    """Somebody changed the job meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +47,21 @@ class Occasion:
     who: str
     at: datetime | None = None
     expected_revision: int | None = None
+    expected: Expected = WHATEVER  # unless there is a revision
+
+    @property
+    def wanted(self) -> Expected:
+        return self.expected if self.expected_revision is None else Expected(frozenset({str(self.expected_revision)}))
 
 
 def refuse_stale(found: Job, on: Occasion) -> None:
-    if on.expected_revision is not None and on.expected_revision != found.revision:
-        raise Stale(
-            f"job {found.reference} is at revision {found.revision}, not {on.expected_revision}: somebody changed it "
-            "meanwhile. Read it again, then decide."
-        )
+    """Raises Stale."""
+    on.wanted.check(str(found.revision), f"job {found.reference}", "revision")
+
+
+def refuse_missing(reference: str, on: Occasion) -> None:
+    """Of a job that there is not. Raises Stale."""
+    on.wanted.check(None, f"job {reference}")
 
 
 def in_zone_of(given: JobFields, shop: Shop) -> JobFields:
@@ -83,12 +86,11 @@ def checked_reference(text: str) -> str:
     reference = plain_text(text)
     if not reference or len(reference) > MAX_REFERENCE or reference != text:
         raise JobError(
-            f"a reference is 1 to {MAX_REFERENCE} characters in one line, such as R-1042; got {text[:100]!r}."
+            f"a reference is 1 to {MAX_REFERENCE} characters in one line, without spaces at its ends, such as R-1042; got "
+            f"{text[:100]!r}."
         )
-    if "/" in reference or reference in (".", ".."):
-        raise JobError(
-            f"a reference stands in addresses, so it has no slash; got {text[:100]!r}. Send {text[:100].replace('/', '-')!r}."
-        )
+    if reference in (".", ".."):
+        raise JobError(f"{reference!r} is no reference: it means something else in addresses. Choose another one.")
     if reference in RESERVED:
         raise JobError(f"{reference!r} is no reference: Waymark has an address of that name. Choose another one.")
     return reference

@@ -1,5 +1,6 @@
 """The kinds of jobs there are: the built-in ones, changed or not, and a shop's own."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -12,8 +13,9 @@ from database.audit import write_audit
 from database.changes import numbered_in_order, record_changes
 from database.engine import Database
 from database.schema import job_kind_rules, job_kinds, jobs
+from jobs.expected import WHATEVER, Expected
 from jobs.shops import list_shops
-from jobs.workflows import BUILT_IN, Workflow, read_stages, written_stages
+from jobs.workflows import BUILT_IN, Workflow, check_stage, read_stages, written_stages
 
 DEFAULT_KIND = "repair"
 
@@ -24,17 +26,34 @@ async def list_workflows(connection: AsyncConnection) -> dict[str, Workflow]:
     return {**BUILT_IN, **{row.kind: _workflow(row) for row in rows}}
 
 
+async def find_workflow(connection: AsyncConnection, kind: str) -> Workflow | None:
+    row = (await connection.execute(select(job_kinds).where(job_kinds.c.kind == kind))).first()
+    return BUILT_IN.get(kind) if row is None else _workflow(row)
+
+
 async def get_workflow(connection: AsyncConnection, kind: str) -> Workflow:
     """Raises NotFound, with the kind that was probably meant."""
-    row = (await connection.execute(select(job_kinds).where(job_kinds.c.kind == kind))).first()
-    if row is not None:
-        return _workflow(row)
-    if kind in BUILT_IN:
-        return BUILT_IN[kind]
+    found = await find_workflow(connection, kind)
+    if found is not None:
+        return found
     known = list(await list_workflows(connection))
     alike = get_close_matches(kind, known, 1)
     hint = f" Did you mean {alike[0]}?" if alike else ""
     raise NotFound(f"there is no kind of job {kind[:60]!r}.{hint} There are {', '.join(known)}.")
+
+
+async def check_names(connection: AsyncConnection, kind: str, stages: Sequence[str] = ()) -> None:
+    """Of jobs that are looked for; "" is any kind. Raises NotFound for an unknown kind, WorkflowError for such a stage."""
+    workflows = await list_workflows(connection)
+    if kind and kind not in workflows:
+        if kind not in await count_by_kind(connection):  # jobs whose kind is gone can still be found
+            await get_workflow(connection, kind)
+        return
+    for stage in stages:
+        if kind:
+            workflows[kind].index_of(stage)
+        else:
+            check_stage(stage, workflows.values())
 
 
 async def first_language(connection: AsyncConnection) -> str:
@@ -65,36 +84,44 @@ async def create_workflow(database: Database, workflow: Workflow, *, who: str) -
         return await _keep(connection, workflow, who)
 
 
-async def put_workflow(
-    database: Database, workflow: Workflow, *, who: str, instead_of: Workflow | None = None
+async def put_workflow(database: Database, workflow: Workflow, *, who: str, expected: Expected = WHATEVER) -> Workflow:
+    """Takes the place of the one there was. Raises Conflict when jobs stand at a stage that it does not have, and Stale."""
+    async with database.transaction() as connection:
+        return await put_workflow_in(connection, workflow, who=who, expected=expected)
+
+
+async def put_workflow_in(
+    connection: AsyncConnection, workflow: Workflow, *, who: str, expected: Expected = WHATEVER
 ) -> Workflow:
-    """Takes the place of the one there was. Raises Conflict when jobs stand at a stage that it does not have, or when the
-    one there is now is not the one that was meant.
+    """``put_workflow`` within a transaction."""
+    await numbered_in_order(connection)
+    found = await find_workflow(connection, workflow.kind)
+    expected.check(found.version if found else None, f"the kind {workflow.kind}")
+    await _refuse_lost_stages(connection, workflow)
+    return await _keep(connection, workflow, who)
+
+
+async def reset_workflow(database: Database, kind: str, *, who: str, expected: Expected = WHATEVER) -> None:
+    """Back to the built-in one; a shop's own kind goes away. Raises NotFound, Stale, or Conflict when jobs would lose
+    their stage.
     """
     async with database.transaction() as connection:
-        await numbered_in_order(connection)
-        if instead_of is not None and await get_workflow(connection, workflow.kind) != instead_of:
-            raise Conflict(
-                f"somebody else has changed the kind {workflow.kind} meanwhile: look at it, then save again."
-            )
-        await _refuse_lost_stages(connection, workflow)
-        return await _keep(connection, workflow, who)
+        await reset_workflow_in(connection, kind, who=who, expected=expected)
 
 
-async def reset_workflow(database: Database, kind: str, *, who: str) -> None:
-    """Back to the built-in one; a shop's own kind goes away. Raises NotFound, or Conflict when jobs would lose their stage."""
-    async with database.transaction() as connection:
-        await numbered_in_order(connection)
-        await get_workflow(connection, kind)
-        if kind in BUILT_IN:
-            await _refuse_lost_stages(connection, BUILT_IN[kind])
-        elif count := sum((await count_by_stage(connection, kind)).values()):
-            are = "1 job is" if count == 1 else f"{count} jobs are"
-            raise Conflict(f"{are} of the kind {kind}: it cannot be taken away before they are deleted.")
-        for table in (job_kinds, job_kind_rules):
-            await connection.execute(delete(table).where(table.c.kind == kind))
-        await _tell(connection, kind)
-        await write_audit(connection, who, "kind.reset", kind)
+async def reset_workflow_in(connection: AsyncConnection, kind: str, *, who: str, expected: Expected = WHATEVER) -> None:
+    """``reset_workflow`` within a transaction."""
+    await numbered_in_order(connection)
+    expected.check((await get_workflow(connection, kind)).version, f"the kind {kind}")
+    if kind in BUILT_IN:
+        await _refuse_lost_stages(connection, BUILT_IN[kind])
+    elif count := sum((await count_by_stage(connection, kind)).values()):
+        are = "1 job is" if count == 1 else f"{count} jobs are"
+        raise Conflict(f"{are} of the kind {kind}: it cannot be taken away before they are deleted.")
+    for table in (job_kinds, job_kind_rules):
+        await connection.execute(delete(table).where(table.c.kind == kind))
+    await _tell(connection, kind)
+    await write_audit(connection, who, "kind.reset", kind)
 
 
 async def _keep(connection: AsyncConnection, workflow: Workflow, who: str) -> Workflow:

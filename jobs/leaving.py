@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from database.audit import write_audit
 from database.changes import record_changes
 from database.engine import Database
-from database.schema import codes, erasures, expired_jobs, job_details, job_moves, jobs, outgoing_events
+from database.schema import codes, erasures, expired_jobs, frozen_jobs, job_details, job_moves, jobs, outgoing_events
 from jobs.jobs import expire_jobs
 from jobs.kinds import list_workflows
 
@@ -49,8 +49,9 @@ async def wipe_some(database: Database, shop_id: int, up_to_id: int, now: dateti
         if not rows:
             return 0
         job_ids = [row.id for row in rows]
-        for column in (outgoing_events.c.job_id, job_moves.c.job_id, job_details.c.job_id, jobs.c.id):
-            await connection.execute(delete(column.table).where(column.in_(job_ids)))
+        for table in (outgoing_events, frozen_jobs, job_moves, job_details):
+            await connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
+        await connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
         await connection.execute(
             insert(erasures), [{"job_id": row.id, "code_id": row.code_id, "asked_at": now} for row in rows]
         )

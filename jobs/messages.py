@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 from codes.errors import Conflict
 from jobs.estimates import is_late
+from jobs.later_dates import later_date
 from jobs.message_texts import WORDINGS, Channel, Event
 from jobs.phone_numbers import PhoneError, international_number
 from jobs.register import Details, Job
 from jobs.shops import Shop
 from jobs.sms import SmsSize, sms_size
-from jobs.status import later_date
 from jobs.templates import Template, filled
 from jobs.texts import texts_for
 from jobs.workflows import BUILT_IN, Stage, Workflow
@@ -161,15 +161,16 @@ def _stage(job: Job, workflow: Workflow) -> Stage:
 
 def _expected(job: Job, shop: Shop, workflow: Workflow, stage: Stage, now: datetime) -> datetime | None:
     """Of a late job the new date, as its page has it: the old one is no news."""
-    if is_late(stage.phase, job.eta_at, now):
-        return later_date(workflow, shop.calendar, stage, job.stage_at, now)
+    if job.eta_at is not None and is_late(stage.phase, job.eta_at, now):
+        later = later_date(workflow, stage.key, job.stage_at, job.eta_at, shop.calendar, now)
+        return later.at if later else None
     return job.eta_at
 
 
 def _date(at: datetime | None, shop: Shop, language: str, now: datetime) -> str:
     if at is None:
         return WORDINGS[language].no_date
-    return texts_for(language, shop.country).moment(at, shop.zone, now)
+    return texts_for(language, shop.country).promise(at, shop.zone, now)
 
 
 def _encoded(text: str) -> str:

@@ -1,17 +1,22 @@
-"""Outgoing events: what happened to jobs, in order, kept for whoever wants to be told. Written with each move."""
+"""Outgoing events: what happened to jobs, in order, kept for whoever wants to be told: each move, and that one is late."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, Select, delete, false, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from codes.names import is_plain
 from database.engine import Database
 from database.schema import outgoing_events
 
 KEEP_EVENTS: Final = timedelta(days=90)
+EVENTS: Final = (
+    *("job.created", "job.moved", "job.estimated", "job.ready", "job.late", "job.delivered"),
+    "job.deleted",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +27,37 @@ class OutgoingEvent:
     at: datetime
     event: str
     payload: Mapping[str, Any]
+    job_id: int | None = None
 
 
-async def list_events(connection: AsyncConnection, after_id: int, limit: int) -> list[OutgoingEvent]:
+@dataclass(frozen=True, slots=True)
+class EventSearch:
+    """ "" asks for nothing; ``shop`` and ``reference`` as they were called when it happened."""
+
+    event: str = ""
+    shop: str = ""
+    reference: str = ""
+
+
+ALL: Final = EventSearch()
+
+
+async def list_events(
+    connection: AsyncConnection, after_id: int, limit: int, search: EventSearch = ALL
+) -> list[OutgoingEvent]:
     """The oldest first. Ids rise as events become visible: who has read one misses none before it."""
-    query = select(outgoing_events).where(outgoing_events.c.id > after_id).order_by(outgoing_events.c.id).limit(limit)
-    return [OutgoingEvent(row.id, row.at, row.event, row.payload) for row in await connection.execute(query)]
+    query = _matching(search).where(outgoing_events.c.id > after_id).order_by(outgoing_events.c.id).limit(limit)
+    return [_event(row) for row in await connection.execute(query)]
+
+
+async def list_newest_events(
+    connection: AsyncConnection, before_id: int | None, limit: int, search: EventSearch = ALL
+) -> list[OutgoingEvent]:
+    """The newest first."""
+    query = _matching(search).order_by(outgoing_events.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(outgoing_events.c.id < before_id)
+    return [_event(row) for row in await connection.execute(query)]
 
 
 async def forget_events(database: Database, now: datetime) -> int:
@@ -35,3 +65,20 @@ async def forget_events(database: Database, now: datetime) -> int:
     async with database.transaction() as connection:
         old = delete(outgoing_events).where(outgoing_events.c.at < now - KEEP_EVENTS)
         return (await connection.execute(old)).rowcount
+
+
+def _matching(search: EventSearch) -> Select[Any]:
+    query, payload = select(outgoing_events), outgoing_events.c.payload
+    if not all(map(is_plain, (search.event, search.shop, search.reference))):
+        return query.where(false())  # PostgreSQL takes no such letters
+    if search.event:
+        query = query.where(outgoing_events.c.event == search.event)
+    if search.shop:
+        query = query.where(payload["shop"].as_string() == search.shop)
+    if search.reference:
+        query = query.where(payload["reference"].as_string() == search.reference)
+    return query
+
+
+def _event(row: Row[Any]) -> OutgoingEvent:
+    return OutgoingEvent(row.id, row.at, row.event, row.payload, row.job_id)

@@ -15,7 +15,7 @@ from codes.register import short_url
 from database.schema import codes, domains, job_details, job_moves, jobs, shops
 
 MAX_REFERENCE: Final = 80
-_COLUMNS: Final = [column for column in jobs.c if column.name != "photo"]
+_COLUMNS: Final = [column for column in jobs.c if column.name not in ("photo", "late_told_at")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,11 @@ class Move:
 
 
 async def find_job(connection: AsyncConnection, reference: str, shop_id: int | None = None) -> Job | None:
-    """Without a shop the default one's is found first."""
+    """Without a shop of the default one, and of no other: a deletion that is sent again must find nothing."""
     if not is_plain(reference):
         return None
-    query = job_query().where(jobs.c.reference == reference).order_by(shops.c.is_default.desc(), jobs.c.id).limit(1)
-    if shop_id is not None:
-        query = query.where(jobs.c.shop_id == shop_id)
+    of_shop = shops.c.is_default if shop_id is None else jobs.c.shop_id == shop_id
+    query = job_query().where(jobs.c.reference == reference, of_shop)
     row = (await connection.execute(query)).first()
     return None if row is None else job_from(row)
 
@@ -96,8 +95,20 @@ async def find_job(connection: AsyncConnection, reference: str, shop_id: int | N
 async def get_job(connection: AsyncConnection, reference: str, shop_id: int | None = None) -> Job:
     found = await find_job(connection, reference, shop_id)
     if found is None:
-        raise NotFound(f"there is no job {reference[:100]!r}. `waymark job list` shows those there are.")
+        others = await list_jobs_called(connection, [reference]) if shop_id is None and is_plain(reference) else []
+        raise no_such_job(reference, others)
     return found
+
+
+def no_such_job(reference: str, others: Sequence[Job]) -> NotFound:
+    """``others`` are those of this reference, where no shop was named."""
+    text = f"there is no job {reference[:100]!r}"
+    if others:
+        names = ", ".join(repr(job.shop) for job in others[:5])
+        return NotFound(
+            f"{text} in the default shop, which is meant when none is named; there is one in {names}: name it."
+        )
+    return NotFound(f"{text}. `waymark job list` shows those there are.")
 
 
 async def get_job_by_id(connection: AsyncConnection, job_id: int) -> Job:
@@ -105,6 +116,18 @@ async def get_job_by_id(connection: AsyncConnection, job_id: int) -> Job:
     if row is None:
         raise NotFound(f"there is no job with id {job_id}.")
     return job_from(row)
+
+
+async def list_jobs_called(connection: AsyncConnection, references: Sequence[str]) -> list[Job]:
+    """Those of the default shop first."""
+    query = job_query().where(jobs.c.reference.in_(references)).order_by(shops.c.is_default.desc(), jobs.c.id)
+    return [job_from(row) for row in await connection.execute(query)] if references else []
+
+
+async def get_jobs_by_id(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, Job]:
+    """Those of them that there are."""
+    rows = await connection.execute(job_query().where(jobs.c.id.in_(job_ids)))
+    return {row.id: job_from(row) for row in rows}
 
 
 async def find_job_by_token(connection: AsyncConnection, token: str) -> Job | None:

@@ -22,7 +22,7 @@ MIN_FORGIVEN: Final = 3  # of fewer letters, too many references would be alike
 _ADDRESS: Final = re.compile(r"^\S*/j/")
 _PLACE: Final = re.compile(r"([0-9]{1,16}):([0-9]{0,16})", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ALIKE: Final = ((" ", ""), ("-", ""), ("o", "0"), ("i", "1"), ("l", "1"))
+_ALIKE: Final = ((" ", ""), ("-", ""), ("/", ""), ("o", "0"), ("i", "1"), ("l", "1"))
 
 
 class CursorError(CodeError):
@@ -68,7 +68,7 @@ class JobSearch:
 
 async def list_jobs(connection: AsyncConnection, search: JobSearch) -> list[Job]:
     """The newest first, or the one that is due first; those without a date come last."""
-    query = _matching(job_query(), search).order_by(*_order(search)).limit(search.limit).offset(search.offset)
+    query = matching(job_query(), search).order_by(*_order(search)).limit(search.limit).offset(search.offset)
     if search.after is not None:
         query = query.where(_behind(search.after, search.sort))
     return [job_from(row) for row in await connection.execute(query)]
@@ -76,7 +76,7 @@ async def list_jobs(connection: AsyncConnection, search: JobSearch) -> list[Job]
 
 async def count_jobs_by_stage(connection: AsyncConnection, search: JobSearch) -> dict[str, dict[str, int]]:
     """By kind, then by the stage's key; whatever ``search`` says of order and page."""
-    query = _matching(select(jobs.c.kind, jobs.c.stage, func.count()), search).group_by(jobs.c.kind, jobs.c.stage)
+    query = matching(select(jobs.c.kind, jobs.c.stage, func.count()), search).group_by(jobs.c.kind, jobs.c.stage)
     found: dict[str, dict[str, int]] = {}
     for kind, stage, count in await connection.execute(query):
         found.setdefault(kind, {})[stage] = count
@@ -84,20 +84,20 @@ async def count_jobs_by_stage(connection: AsyncConnection, search: JobSearch) ->
 
 
 async def count_jobs(connection: AsyncConnection, search: JobSearch) -> int:
-    return int((await connection.execute(_matching(select(func.count(jobs.c.id)), search))).scalar_one())
+    return int((await connection.execute(matching(select(func.count(jobs.c.id)), search))).scalar_one())
 
 
 async def list_heads(connection: AsyncConnection, search: JobSearch, most: int) -> list[Job]:
     """The first ``most`` jobs at each stage of each kind, in their order."""
     place = func.row_number().over(partition_by=(jobs.c.kind, jobs.c.stage), order_by=_order(search))
-    placed = _matching(select(jobs.c.id, place.label("place")), search).subquery()
+    placed = matching(select(jobs.c.id, place.label("place")), search).subquery()
     query = job_query().join(placed, and_(placed.c.id == jobs.c.id, placed.c.place <= most)).order_by(*_order(search))
     return [job_from(row) for row in await connection.execute(query)]
 
 
 async def list_marks(connection: AsyncConnection, search: JobSearch) -> list[Mark]:
     """Of all that match, in their order: what is needed of thousands."""
-    query = _matching(select(jobs.c.id, jobs.c.reference, jobs.c.code_id, jobs.c.stage_at), search)
+    query = matching(select(jobs.c.id, jobs.c.reference, jobs.c.code_id, jobs.c.stage_at), search)
     rows = await connection.execute(query.order_by(*_order(search)).limit(search.limit))
     return [Mark(*row) for row in rows]
 
@@ -134,7 +134,7 @@ def place_from(cursor: str) -> Place:
     return Place(int(found[1]), _EPOCH + timedelta(microseconds=int(found[2])) if found[2] else None)
 
 
-def _matching(query: Select[Any], search: JobSearch) -> Select[Any]:
+def matching(query: Select[Any], search: JobSearch) -> Select[Any]:
     if search.shop_id is not None:
         query = query.where(jobs.c.shop_id == search.shop_id)
     if search.kind:
@@ -166,7 +166,8 @@ def _matching(query: Select[Any], search: JobSearch) -> Select[Any]:
 def _in_public(text: str) -> list[ColumnElement[bool]]:
     """As it stands there; references also however somebody reads them aloud: r 1O42 for R-1042."""
     found = [column.icontains(text, autoescape=True) for column in (jobs.c.reference, jobs.c.item)]
-    forgiven = fold(normalise_typed(text)).replace(" ", "").replace("-", "")
+    parts = "".join(normalise_typed(part) for part in text.split("/"))  # each: of an address only its end is left
+    forgiven = fold(parts).replace(" ", "").replace("-", "")
     if len(forgiven) >= MIN_FORGIVEN:
         folded: ColumnElement[str] = func.lower(jobs.c.reference)
         for sign, plain in _ALIKE:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from zoneinfo import available_timezones
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.alphabet import CodeError
 from codes.errors import Conflict, NotFound
-from codes.names import checked_name, plain_text
+from codes.names import checked_name, is_plain, plain_text
 from codes.opening_hours import Hours, read_hours
 from database.audit import write_audit
 from database.changes import record_changes
@@ -32,7 +32,7 @@ Tracking = Literal["on", "frozen", "withdrawn"]
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{1,38}")
 _EMAIL: Final = re.compile(r"[^@\s<>\"']{1,64}@[^@\s<>\"']{1,180}\.[^@\s<>\"']{1,20}")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
-_COLUMNS: Final = [column for column in shops.c if column.name != "logo"]
+_COLUMNS: Final = [column for column in shops.c if column.name not in ("logo", "as_frozen")]
 
 
 class ShopError(CodeError):
@@ -61,6 +61,10 @@ class Shop:
     created_at: datetime
     updated_at: datetime
     looks_per_call: int = LOOKS_PER_CALL
+    _calendar: Calendar | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.updated_at))  # what else it has cannot be hashed
 
     @property
     def language(self) -> str:
@@ -69,7 +73,12 @@ class Shop:
 
     @property
     def calendar(self) -> Calendar:
-        return Calendar(self.zone, self.opening_hours, self.holidays)
+        """Made once: it is asked for with each of its jobs."""
+        made = self._calendar
+        if made is None:
+            made = Calendar(self.zone, self.opening_hours, self.holidays)
+            object.__setattr__(self, "_calendar", made)
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,32 +137,23 @@ async def create_shop(database: Database, given: ShopFields, *, who: str) -> Sho
 async def update_shop(database: Database, shop_id: int, given: ShopFields, *, who: str) -> Shop:
     """On every page of it within a second. Raises NotFound, CodeError, Conflict."""
     async with database.transaction() as connection:
-        before = await get_shop(connection, shop_id)
-        values = _values(given) | dict.fromkeys(given.cleared)
-        if not values:
-            return before
-        values["updated_at"] = datetime.now(UTC)
-        try:
-            await connection.execute(update(shops).where(shops.c.id == shop_id).values(values))
-        except IntegrityError as error:
-            raise _taken(str(values.get("name"))) from error
-        await record_changes(connection, "shop", [shop_id])
-        await write_audit(connection, who, "shop.update", before.name)
-        return await get_shop(connection, shop_id)
+        return await update_shop_in(connection, shop_id, given, who=who)
 
 
-async def set_tracking(database: Database, shop_id: int, tracking: Tracking, *, who: str) -> Shop:
-    """on: pages move with their jobs. frozen: they stay readable as of now, dated. withdrawn: 410 with the shop's contact."""
-    async with database.transaction() as connection:
-        before = await get_shop(connection, shop_id)
-        if before.tracking == tracking:
-            return before
-        now = datetime.now(UTC)
-        values = {"tracking": tracking, "tracking_at": now, "updated_at": now}
+async def update_shop_in(connection: AsyncConnection, shop_id: int, given: ShopFields, *, who: str) -> Shop:
+    """``update_shop`` within a transaction."""
+    before = await get_shop(connection, shop_id)
+    values = _values(given) | dict.fromkeys(given.cleared)
+    if not values:
+        return before
+    values["updated_at"] = datetime.now(UTC)
+    try:
         await connection.execute(update(shops).where(shops.c.id == shop_id).values(values))
-        await record_changes(connection, "shop", [shop_id])
-        await write_audit(connection, who, f"shop.tracking.{tracking}", before.name)
-        return await get_shop(connection, shop_id)
+    except IntegrityError as error:
+        raise _taken(str(values.get("name"))) from error
+    await record_changes(connection, "shop", [shop_id])
+    await write_audit(connection, who, "shop.update", before.name)
+    return await get_shop(connection, shop_id)
 
 
 async def list_shops(connection: AsyncConnection) -> list[Shop]:
@@ -170,7 +170,8 @@ async def get_shop(connection: AsyncConnection, shop_id: int) -> Shop:
 
 
 async def get_shop_named(connection: AsyncConnection, name: str) -> Shop:
-    found = await _first(connection, _query().where(shops.c.name == name.strip()))
+    name = name.strip()
+    found = await _first(connection, _query().where(shops.c.name == name)) if is_plain(name) else None
     if found is None:
         raise NotFound(f"there is no shop {name[:200]!r}. `waymark shop list` shows those there are.")
     return found

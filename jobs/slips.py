@@ -65,7 +65,9 @@ class SlipOrder:
         if self.paper_dots not in PAPER_DOTS:
             raise SheetError(f"Paper is 384 dots wide (58 mm) or 576 (80 mm), not {self.paper_dots}.")
         if self.dots_per_mm not in ZPL_DOTS_PER_MM:
-            raise SheetError(f"Label printers have 8 or 12 dots per mm (203 or 300 dpi), not {self.dots_per_mm}.")
+            raise SheetError(
+                f"Label printers have 203 or 300 dpi (8 or 12 dots per mm), not {self.dots_per_mm} per mm."
+            )
         if not 0 <= self.feed_lines <= escpos.MAX_FEED_LINES:
             raise SheetError(f"A printer feeds 0 to {escpos.MAX_FEED_LINES} lines here, not {self.feed_lines}.")
         for size in (self.width_mm, self.height_mm):

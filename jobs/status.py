@@ -1,17 +1,17 @@
 """What a customer sees of a job, and nothing else: the list of what may be shown. Pure; knows no HTML and no language."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from jobs.estimates import estimate, job_state, standing
-from jobs.status_sources import JobSource, PublicMove
-from jobs.workflows import Stage, Workflow
+from jobs.later_dates import LaterDate, later_date
+from jobs.status_sources import JobSource, arrivals
+from jobs.workflows import Stage
 from jobs.working_time import Calendar
 
 Word = Literal["on-track", "may-be-late", "late", "ready", "done"]
 When = Literal["passed", "now", "coming"]
-ROUND_TO = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
-    """Of one moment. ``expected_at`` is what the customer was told last, ``new_at`` what a late job is expected at now."""
+    """Of one moment. ``expected_at`` is what the customer was told last, ``later`` what they are told of a late job."""
 
     stage: Stage
     word: Word | None  # None: nothing was promised, so nothing can be said
     expected_at: datetime | None
     is_promised: bool
-    new_at: datetime | None
+    later: LaterDate | None
     since: datetime  # when it came to this stage
     trail: tuple[TrailStage, ...]
     item: str
@@ -48,44 +48,42 @@ class StatusPage:
     sequence: int  # rises with every change, also of the estimate alone
 
     @property
+    def new_at(self) -> datetime | None:
+        return self.later.at if self.later else None
+
+    @property
     def calendar_at(self) -> datetime | None:
         """When its calendar entry is: when it was ready, else when it is expected."""
         if self.word in ("ready", "done"):
             return self.since
-        return self.new_at or self.expected_at
+        return self.later.entry_at if self.later else self.expected_at
+
+    @property
+    def calendar_changed_at(self) -> datetime:
+        return max(self.updated_at, self.later.since) if self.later else self.updated_at
 
 
-def status_page(source: JobSource, now: datetime) -> StatusPage | None:
-    """None: a frozen shop's job that had not begun by then."""
-    shop, workflow = source.shop, source.workflow
-    frozen_at = shop.tracking_at if shop.tracking == "frozen" else None
-    moves = [move for move in source.moves if frozen_at is None or move.recorded_at <= frozen_at]
-    moment = now if frozen_at is None else frozen_at
-    if not moves:
-        return None
-    stage, since = _current(source, moves, frozen_at)
-    eta_at = source.eta_at if frozen_at is None else moves[-1].eta_at
-    calendar = shop.calendar
-    word = _word(source, calendar, stage, since, eta_at, moment)
-    # What is written on a job has no history: once it changed after the freeze, nobody knows what it was.
-    is_as_then = frozen_at is None or source.updated_at <= frozen_at
-    moved_at = max(move.recorded_at for move in moves)
+def status_page(source: JobSource, now: datetime) -> StatusPage:
+    shop, workflow, calendar = source.shop, source.workflow, source.calendar
+    moment = source.frozen_at or now
+    stage = workflow.find_stage(source.stage) or workflow.first
+    word = _word(source, calendar, stage, moment)
     return StatusPage(
         stage=stage,
         word=word,
-        expected_at=eta_at,
+        expected_at=source.eta_at,
         is_promised=source.is_promised,
-        new_at=later_date(workflow, calendar, stage, since, moment) if word == "late" else None,
-        since=since,
-        trail=_trail(workflow, moves, stage, since),
+        later=_later(source, stage, moment) if word == "late" else None,
+        since=source.stage_at,
+        trail=_trail(source, stage),
         item=source.item,
         reference=source.reference,
-        note=source.public_note if shop.show_note and is_as_then else "",
-        has_photo=source.has_photo and shop.show_photo and is_as_then,
-        updated_at=max(source.updated_at, moved_at) if is_as_then else moved_at,
-        frozen_at=frozen_at,
-        opening=opening_of(calendar, now),
-        sequence=source.revision + len(moves),
+        note=source.public_note if shop.show_note else "",
+        has_photo=source.has_photo and shop.show_photo,
+        updated_at=max(source.updated_at, *(move.recorded_at for move in source.moves)),
+        frozen_at=source.frozen_at,
+        opening=opening_of(calendar if source.frozen_at is None else shop.calendar, now),
+        sequence=source.revision + len(source.moves),
     )
 
 
@@ -96,58 +94,36 @@ def opening_of(calendar: Calendar, now: datetime) -> Opening | None:
     return Opening(True, None) if next_at == now else Opening(False, next_at)
 
 
-def later_date(
-    workflow: Workflow, calendar: Calendar, stage: Stage, stage_at: datetime, now: datetime
-) -> datetime | None:
-    """When a late job is expected now, at the end of that hour: a date that moves with each look would be none.
-
-    None: any moment now, or nobody can say.
-    """
-    estimated = estimate(workflow, stage.key, stage_at, calendar, now)
-    if estimated is None or estimated <= now:
-        return None
-    rounded = estimated.replace(minute=0, second=0, microsecond=0)
-    return rounded if rounded == estimated else rounded + ROUND_TO
-
-
 def state_for_rules(source: JobSource, now: datetime) -> str:
     """One of ``codes.conditions.JOB_STATES``."""
     stage = source.workflow.find_stage(source.stage) or source.workflow.first
-    return job_state(stage.phase, source.eta_at, now)
+    return job_state(stage.phase, source.eta_at, source.frozen_at or now)
 
 
-def _current(source: JobSource, moves: list[PublicMove], frozen_at: datetime | None) -> tuple[Stage, datetime]:
-    last = _arrivals(moves)[-1]
-    key, since = (source.stage, source.stage_at) if frozen_at is None else (last.to_stage, last.at)
-    return source.workflow.find_stage(key) or source.workflow.first, since
+def _later(source: JobSource, stage: Stage, moment: datetime) -> LaterDate | None:
+    missed_at = source.eta_at or source.stage_at
+    return later_date(source.workflow, stage.key, source.stage_at, missed_at, source.calendar, moment)
 
 
-def _arrivals(moves: list[PublicMove]) -> list[PublicMove]:
-    """The moves that came to another stage; the others changed the estimate."""
-    before = ["", *(move.to_stage for move in moves)]
-    return [move for stage, move in zip(before, moves, strict=False) if move.to_stage != stage]
-
-
-def _word(
-    source: JobSource, calendar: Calendar, stage: Stage, since: datetime, eta_at: datetime | None, now: datetime
-) -> Word | None:
+def _word(source: JobSource, calendar: Calendar, stage: Stage, now: datetime) -> Word | None:
     if stage.phase in ("ready", "done"):
         return stage.phase
-    estimated = estimate(source.workflow, stage.key, since, calendar, now)
-    found = standing(stage.phase, eta_at, now, estimated, calendar=calendar, since=source.created_at)
+    estimated = estimate(source.workflow, stage.key, source.stage_at, calendar, now)
+    found = standing(stage.phase, source.eta_at, now, estimated, calendar=calendar, since=source.created_at)
     return None if found is None else found.word
 
 
-def _trail(workflow: Workflow, moves: list[PublicMove], stage: Stage, since: datetime) -> tuple[TrailStage, ...]:
+def _trail(source: JobSource, stage: Stage) -> tuple[TrailStage, ...]:
     """What it passed on its way to where it is. What was undone is no part of the way, and skipped stages are not either."""
+    workflow = source.workflow
     keys = [known.key for known in workflow.stages]
     place = keys.index(stage.key)
     way: dict[int, datetime] = {}
-    for move in _arrivals(moves):
+    for move in arrivals(source.moves):
         if move.to_stage in keys:
             reached = keys.index(move.to_stage)
             way = {number: at for number, at in way.items() if number < reached}
             way[reached] = move.at
     passed = [TrailStage(workflow.stages[number], at, "passed") for number, at in way.items() if number < place]
     coming = [TrailStage(ahead, None, "coming") for ahead in workflow.coming(stage.key)]
-    return (*passed, TrailStage(stage, since, "now"), *coming)
+    return (*passed, TrailStage(stage, source.stage_at, "now"), *coming)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from html import escape
 from typing import Final, NamedTuple
@@ -30,6 +31,7 @@ from jobs.status_style import (
 )
 from jobs.texts import Texts
 
+MADE_ONCE: Final = 500  # of a shop in a language: what is the same on all its pages, and says nothing of any job
 MAPS: Final = "https://www.openstreetmap.org/search?query="
 
 _ETAG: Final = "\0"  # stands where the hash of all the rest will be; no text of ours has it
@@ -60,18 +62,11 @@ def status_html(source: JobSource, page: StatusPage, texts: Texts, now: datetime
             _contact(shop, texts, now, None if _asks_for_the_shop(page) else page.opening),
         )
     )
-    kept = " ".join(
-        (
-            says.kept_after_completion(texts, source.workflow.keep_done_days),
-            says.kept_without_change(texts, source.workflow.keep_idle_days),
-        )
-    )
+    kept = _kept(texts, source.workflow.keep_done_days, source.workflow.keep_idle_days)
     live = (
         "" if page.frozen_at else f"<p class=v id=live aria-live=polite></p><script src={SCRIPT_PATH} defer></script>"
     )
-    html = _document(
-        shop, texts, f"<main data-e='{_ETAG}'>{main}</main>", f"<p><small>{escape(kept)}</small></p>", live
-    )
+    html = _document(shop, texts, f"<main data-e='{_ETAG}'>{main}</main>", kept, live)
     tag = f'W/"{blake2b(html.encode(), digest_size=9).hexdigest()}"'
     return html.replace(_ETAG, tag), tag
 
@@ -80,8 +75,8 @@ def ended_html(shop: Shop, texts: Texts, now: datetime, *, expired: bool) -> str
     """A link that leads nowhere any more; whom to ask."""
     title, line = (says.EXPIRED, says.EXPIRED_LINE) if expired else (says.WITHDRAWN, says.WITHDRAWN_LINE)
     main = (
-        f"{_header(shop, texts, '')}<h1>{escape(texts.say(title))}</h1>"
-        f"<p>{texts.say_html(line, shop=shop.name)}</p><p>{escape(texts.say(says.ASK_SHOP))}</p>"
+        f"{_header(shop, texts, '')}<h1>{texts.html(title)}</h1>"
+        f"<p>{texts.say_html(line, shop=shop.name)}</p><p>{texts.html(says.ASK_SHOP)}</p>"
         f"{_contact(shop, texts, now, opening_of(shop.calendar, now))}"
     )
     return _document(shop, texts, f"<main>{main}</main>")
@@ -102,18 +97,30 @@ def preview_html(shop: Shop, texts: Texts) -> str:
 
 
 def _document(shop: Shop, texts: Texts, main: str, kept: str = "", live: str = "") -> str:
+    return f"{_head(shop, texts)}<body>{main}<footer>{_languages(shop, texts)}{kept}</footer>{live}</body></html>"
+
+
+@lru_cache(maxsize=MADE_ONCE)
+def _head(shop: Shop, texts: Texts) -> str:
     title = escape(texts.say(says.PAGE_TITLE, shop=shop.name))
     return (
         f"<!doctype html><html lang={texts.language} dir={texts.direction}><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width,initial-scale=1"><meta name=robots content=noindex>'
         f'<meta name=format-detection content="telephone=no"><link rel=icon href="data:,"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>{main}<footer>{_languages(shop, texts)}{kept}</footer>{live}</body></html>"
+        f"<style>{STYLE}</style></head>"
     )
 
 
+@lru_cache(maxsize=MADE_ONCE)
+def _kept(texts: Texts, done_days: int, idle_days: int) -> str:
+    kept = f"{says.kept_after_completion(texts, done_days)} {says.kept_without_change(texts, idle_days)}"
+    return f"<p><small>{escape(kept)}</small></p>"
+
+
 def _header(shop: Shop, texts: Texts, path: str) -> str:
-    alt = escape(texts.say(says.LOGO, shop=shop.name))
-    logo = f'<img src="{path}/logo.png" alt="{alt}">' if shop.has_logo and path else ""
+    logo = ""
+    if shop.has_logo and path:
+        logo = f'<img src="{path}/logo.png" alt="{escape(texts.say(says.LOGO, shop=shop.name))}">'
     return f"<header>{logo}{_foreign(shop.name)}</header>"
 
 
@@ -131,7 +138,7 @@ def _standing(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> str:
         return "".join(lines)
     style, icon, word = _STANDINGS[page.word]
     call = _call(shop, texts) if page.word == "late" and page.frozen_at is None else ""
-    return f'<div class="{style}">{icon}<div><p><b>{escape(texts.say(word))}</b></p>{"".join(lines)}{call}</div></div>'
+    return f'<div class="{style}">{icon}<div><p><b>{texts.html(word)}</b></p>{"".join(lines)}{call}</div></div>'
 
 
 def _asks_for_the_shop(page: StatusPage) -> bool:
@@ -143,36 +150,39 @@ def _standing_lines(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -
     def said(text: str, at: datetime) -> str:
         return _when(texts, text, at, shop, now)
 
+    def promised(text: str, at: datetime) -> str:
+        return texts.say_html(text, when=texts.promise(at, shop.zone, now))
+
     match page.word:
         case "ready":
             yield said(says.READY_SINCE, page.since)
-            yield escape(texts.say(says.READY_LINE))
+            yield texts.html(says.READY_LINE)
         case "done":
             yield said(says.DONE_AT, page.since)
-            yield escape(texts.say(says.DONE_LINE))
+            yield texts.html(says.DONE_LINE)
         case "late":
-            yield escape(texts.say(says.SORRY_LATE))
-            yield said(says.NEW_DATE, page.new_at) if page.new_at else escape(texts.say(says.NEW_DATE_SOON))
+            yield texts.html(says.SORRY_LATE)
+            yield said(says.NEW_DATE, page.new_at) if page.new_at else texts.html(says.NEW_DATE_SOON)
             if page.expected_at:
-                yield f"<small>{said(says.WAS_EXPECTED, page.expected_at)}</small>"
+                yield f"<small>{promised(says.WAS_EXPECTED, page.expected_at)}</small>"
         case _ if page.expected_at is None:
-            yield escape(texts.say(says.DATE_SOON))
+            yield texts.html(says.DATE_SOON)
         case _:
-            yield said(says.EXPECTED if page.is_promised else says.ESTIMATED, page.expected_at)
+            yield promised(says.EXPECTED if page.is_promised else says.ESTIMATED, page.expected_at)
             if page.word == "may-be-late":
-                yield escape(texts.say(says.MAY_TAKE_LONGER))
+                yield texts.html(says.MAY_TAKE_LONGER)
             elif not page.is_promised:
-                yield escape(texts.say(says.ESTIMATE_NOTE))
+                yield texts.html(says.ESTIMATE_NOTE)
 
 
 def _trail(page: StatusPage, shop: Shop, texts: Texts, now: datetime) -> str:
     steps = "".join(_step(step, shop, texts, now) for step in page.trail)
-    return f"<section><h2>{escape(texts.say(says.PROGRESS))}</h2><ol>{steps}</ol></section>"
+    return f"<section><h2>{texts.html(says.PROGRESS)}</h2><ol>{steps}</ol></section>"
 
 
 def _step(step: TrailStage, shop: Shop, texts: Texts, now: datetime) -> str:
     mark = {"passed": "", "now": " aria-current=step", "coming": " class=c"}[step.when]
-    state = f"<span class=v> ({escape(texts.say(_STEPS[step.when]))})</span>"
+    state = f"<span class=v> ({texts.html(_STEPS[step.when])})</span>"
     at = ""
     if step.at is not None:
         at = f"<time datetime={step.at:%Y-%m-%dT%H:%MZ}>{escape(texts.short_moment(step.at, shop.zone, now))}</time>"
@@ -184,9 +194,9 @@ def _about(source: JobSource, page: StatusPage, texts: Texts, now: datetime) -> 
     if page.note:
         entries.append((says.NOTE, "<br>".join(_foreign(line) for line in page.note.splitlines())))
     if page.has_photo:
-        alt = escape(texts.say(says.PHOTO))
+        alt = texts.html(says.PHOTO)
         entries.append((says.PHOTO, f'<img src="{source.path}/photo.jpg" alt="{alt}" loading=lazy>'))
-    listed = "".join(f"<dt>{escape(texts.say(entry[0]))}</dt><dd>{entry[1]}</dd>" for entry in entries if entry)
+    listed = "".join(f"<dt>{texts.html(entry[0])}</dt><dd>{entry[1]}</dd>" for entry in entries if entry)
     updated = _when(texts, says.LAST_UPDATED, page.updated_at, source.shop, now)
     return f"<section><dl>{listed}</dl><p class=q><small>{updated}</small></p></section>"
 
@@ -199,11 +209,24 @@ def _calendar(source: JobSource, page: StatusPage, texts: Texts) -> str:
     return (
         f'<section><div class=b><a href="{path}">{CALENDAR}{_label(texts, says.ADD_TO_CALENDAR)}</a>'
         f'<a href="{escape(feed)}">{FOLLOW}{_label(texts, says.FOLLOW_IN_CALENDAR)}</a></div>'
-        f"<p class=q><small>{escape(texts.say(says.FOLLOW_HINT))}</small></p></section>"
+        f"<p class=q><small>{texts.html(says.FOLLOW_HINT)}</small></p></section>"
     )
 
 
 def _contact(shop: Shop, texts: Texts, now: datetime, opening: Opening | None) -> str:
+    buttons, listed, week = _lasting_contact(shop, texts, now.astimezone(ZoneInfo(shop.zone)).date())
+    hours = "<br>".join(filter(None, (_opening(opening, shop, texts, now) if opening else "", week)))
+    if hours:
+        listed += f"<dt>{texts.html(says.OPENING_HOURS)}</dt><dd>{hours}</dd>"
+    if not (buttons or listed):
+        return ""
+    heading = f"<h2>{texts.html(says.CONTACT)}</h2>"
+    return f"<section>{heading}<p class=b>{buttons}</p><dl>{listed}</dl></section>"
+
+
+@lru_cache(maxsize=MADE_ONCE)
+def _lasting_contact(shop: Shop, texts: Texts, today: date) -> tuple[str, str, str]:
+    """Buttons, addresses, and when it is open this week: the same on all its pages for a day."""
     buttons = "".join(
         f'<a{way.style} href="{escape(way.address)}">{way.icon}{_label(texts, way.label)}</a>'
         for way in _ways_to_reach(shop)
@@ -212,13 +235,12 @@ def _contact(shop: Shop, texts: Texts, now: datetime, opening: Opening | None) -
         (says.PHONE, f"<bdi dir=ltr>{escape(shop.phone)}</bdi>" if shop.phone else ""),
         (says.MAIL, f"<bdi dir=ltr>{escape(shop.email)}</bdi>" if shop.email else ""),
         (says.ADDRESS, "<br>".join(_foreign(line) for line in shop.address.splitlines())),
-        (says.OPENING_HOURS, _hours(shop, texts, now, opening)),
     )
-    listed = "".join(f"<dt>{escape(texts.say(label))}</dt><dd>{text}</dd>" for label, text in known if text)
-    if not (buttons or listed):
-        return ""
-    heading = f"<h2>{escape(texts.say(says.CONTACT))}</h2>"
-    return f"<section>{heading}<p class=b>{buttons}</p><dl>{listed}</dl></section>"
+    listed = "".join(f"<dt>{texts.html(label)}</dt><dd>{text}</dd>" for label, text in known if text)
+    week = says.opening_lines(texts, shop.opening_hours)
+    lines = [escape(texts.say(says.OPENING_LINE, days=days, times=times)) for days, times in week]
+    closed = [escape(line) for line in says.closed_lines(texts, shop.holidays, today)]
+    return buttons, listed, "<br>".join((*lines, *closed))
 
 
 class _Way(NamedTuple):
@@ -248,19 +270,12 @@ def _call(shop: Shop, texts: Texts) -> str:
     return f'<a href="{escape(way.address)}">{way.icon}<span>{texts.say_html(text, shop=shop.name)}</span></a>'
 
 
-def _hours(shop: Shop, texts: Texts, now: datetime, opening: Opening | None) -> str:
-    today = now.astimezone(ZoneInfo(shop.zone)).date()
-    week = says.opening_lines(texts, shop.opening_hours)
-    lines = [escape(texts.say(says.OPENING_LINE, days=days, times=times)) for days, times in week]
-    closed = [escape(line) for line in says.closed_lines(texts, shop.holidays, today)]
-    return "<br>".join((*([_opening(opening, shop, texts, now)] if opening else []), *lines, *closed))
-
-
 def _opening(opening: Opening, shop: Shop, texts: Texts, now: datetime) -> str:
-    said = f"<b>{escape(texts.say(says.OPEN_NOW if opening.is_open else says.CLOSED_NOW))}</b>"
+    said = f"<b>{texts.html(says.OPEN_NOW if opening.is_open else says.CLOSED_NOW)}</b>"
     return f"{said} \u00b7 {_when(texts, says.OPENS, opening.next_at, shop, now)}" if opening.next_at else said
 
 
+@lru_cache(maxsize=MADE_ONCE)
 def _languages(shop: Shop, texts: Texts) -> str:
     if len(shop.languages) < 2:
         return ""
@@ -269,7 +284,7 @@ def _languages(shop: Shop, texts: Texts) -> str:
         f"{' aria-current=true' if code == texts.language else ''}>{escape(LANGUAGES[code])}</a>"
         for code in shop.languages
     )
-    return f'<nav aria-label="{escape(texts.say(says.LANGUAGE))}">{links}</nav>'
+    return f'<nav aria-label="{texts.html(says.LANGUAGE)}">{links}</nav>'
 
 
 def _when(texts: Texts, text: str, at: datetime, shop: Shop, now: datetime) -> str:
@@ -283,7 +298,7 @@ def _foreign(text: str) -> str:
 
 def _label(texts: Texts, text: str) -> str:
     """Within a button: one box, so that it wraps by words."""
-    return f"<span>{escape(texts.say(text))}</span>"
+    return f"<span>{texts.html(text)}</span>"
 
 
 def _dialled(number: str, country: str) -> str:

@@ -14,8 +14,10 @@ from codes.alphabet import CodeError
 from codes.errors import NotFound
 from codes.names import plain_text
 from database.audit import write_audit
+from database.changes import numbered_in_order
 from database.engine import Database
 from database.schema import message_templates
+from jobs.expected import WHATEVER, Expected, version_of
 from jobs.languages import LANGUAGES
 from jobs.message_texts import CHANNELS, EVENTS, Channel, Event, built_in_text
 from jobs.shops import get_shop
@@ -52,6 +54,11 @@ class Template:
     @property
     def is_own(self) -> bool:
         return self.updated_at is not None
+
+    @property
+    def version(self) -> str:
+        """Another one for other words."""
+        return version_of(self.subject, self.text)
 
 
 def built_in(event: Event, channel: Channel, language: str) -> Template:
@@ -128,12 +135,15 @@ async def get_template(
     return built_in(event, channel, language) if row is None else _template(row)
 
 
-async def put_template(database: Database, shop_id: int, template: Template, *, who: str) -> Template:
-    """Takes the place of the one there was. Raises TemplateError, NotFound (shop)."""
+async def put_template(
+    database: Database, shop_id: int, template: Template, *, who: str, expected: Expected = WHATEVER
+) -> Template:
+    """Takes the place of the one there was. Raises TemplateError, NotFound (shop), Stale."""
     checked = checked_template(template)
     kept = Template(checked.event, checked.channel, checked.language, checked.subject, checked.text, _now(), who)
     async with database.transaction() as connection:
         shop = await get_shop(connection, shop_id)
+        await _check(connection, shop_id, kept, expected)
         await connection.execute(delete(message_templates).where(*_key(shop_id, kept)))
         values = {name: getattr(kept, name) for name in Template.__dataclass_fields__}
         await connection.execute(insert(message_templates).values(shop_id=shop_id, **values))
@@ -142,17 +152,31 @@ async def put_template(database: Database, shop_id: int, template: Template, *, 
 
 
 async def reset_template(
-    database: Database, shop_id: int, event: Event, channel: Channel, language: str, *, who: str
+    database: Database,
+    shop_id: int,
+    event: Event,
+    channel: Channel,
+    language: str,
+    *,
+    who: str,
+    expected: Expected = WHATEVER,
 ) -> Template:
-    """Back to the one that came with Waymark. Raises NotFound when the shop has none of its own."""
+    """Back to the one that came with Waymark. Raises Stale, and NotFound when the shop has none of its own."""
     original = built_in(event, channel, language)
     async with database.transaction() as connection:
         shop = await get_shop(connection, shop_id)
+        await _check(connection, shop_id, original, expected)
         gone = await connection.execute(delete(message_templates).where(*_key(shop_id, original)))
         if not gone.rowcount:
             raise NotFound(f"{shop.name} has no template of its own for {_name(original)}.")
         await write_audit(connection, who, "template.reset", f"{shop.name}: {_name(original)}")
     return original
+
+
+async def _check(connection: AsyncConnection, shop_id: int, asked: Template, expected: Expected) -> None:
+    await numbered_in_order(connection)  # nobody else changes it until this is done
+    kept = await get_template(connection, shop_id, asked.event, asked.channel, asked.language)
+    expected.check(kept.version, f"the text for {_name(asked)}")
 
 
 def _name(template: Template) -> str:

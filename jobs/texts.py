@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from jobs.languages import LANGUAGES, direction_of
+from jobs.working_time import is_last_minute
 
 SOURCE: Final = "en"
 PSEUDO: Final = "en-xa"  # for tests of pages: what is not bracketed and accented is not in the catalogues
@@ -59,6 +60,7 @@ class Texts:
         self.language = SOURCE if self._pseudo else language
         self._catalogue = _catalogue(self.language)
         self._locale = _locale(self.language, country)
+        self._locale_name = str(self._locale)
         self._time = str(self._locale.time_formats["short"].pattern)
         self._full = str(self._locale.date_formats["full"].pattern)
         self._yearless = _YEAR_AT_END.sub("", self._full)
@@ -66,6 +68,7 @@ class Texts:
         self._moment = str(self._locale.datetime_formats["medium"])
         self._in_arabic_digits = self._locale.default_numbering_system == "arab"
         self._clocks: dict[str, str] = {}  # at most one for each minute of a day
+        self._escaped: dict[str, str] = {}  # sentences of the catalogue
         self._weekday_time = _TIME_AT_END.sub(lambda _: self._time, self._skeleton("EHm"))
 
     @property
@@ -76,6 +79,13 @@ class Texts:
     def say(self, msgid: str, **values: object) -> str:
         """The sentence, with ``{name}`` replaced by the value of that name."""
         return self._template(msgid).format_map(values)
+
+    def html(self, msgid: str) -> str:
+        """A sentence without values as HTML."""
+        found = self._escaped.get(msgid)
+        if found is None:
+            self._escaped[msgid] = found = escape(self.say(msgid))
+        return found
 
     def say_html(self, msgid: str, **values: object) -> str:
         """The sentence as HTML: escaped, and each value isolated in ``<bdi>``, since its direction may differ."""
@@ -93,6 +103,10 @@ class Texts:
         """Weekday, date and time: "Tuesday, 24 November, 10:00"; with the year when it is another one."""
         local = _local(at, zone)
         return self._joined(self._day_pattern(local, _local(now, zone)), local)
+
+    def promise(self, at: datetime, zone: str, now: datetime) -> str:
+        """As ``moment``; of the last minute of a day, which stands for a promise of that day, the date alone."""
+        return (self.date if is_last_minute(at, zone) else self.moment)(at, zone, now)
 
     def short_moment(self, at: datetime, zone: str, now: datetime) -> str:
         """For a trail: "Mon 10:00"; with the date when that is more than six days away."""
@@ -159,7 +173,7 @@ class Texts:
         return self._moment.replace("{1}", day).replace("{0}", time)
 
     def _written(self, pattern: str, local: datetime) -> str:
-        return self.digits(_formatted(self._locale, pattern, local.replace(second=0, microsecond=0, tzinfo=None)))
+        return self.digits(_formatted(self._locale_name, pattern, local.replace(second=0, microsecond=0, tzinfo=None)))
 
 
 @lru_cache(maxsize=256)
@@ -208,8 +222,9 @@ def _decimal(locale: Locale, n: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _formatted(locale: Locale, pattern: str, local: datetime) -> str:
-    return str(parse_pattern(pattern).apply(local, locale))
+def _formatted(locale: str, pattern: str, local: datetime) -> str:
+    """By the locale's name: a ``Locale`` takes longer to look up than the rest of it."""
+    return str(parse_pattern(pattern).apply(local, Locale.parse(locale)))
 
 
 def _local(at: datetime, zone: str) -> datetime:

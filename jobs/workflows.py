@@ -3,7 +3,7 @@
 import itertools
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, get_args
 from codes.alphabet import CodeError
 from codes.names import is_plain
 from jobs.built_in_stages import BUILT_IN_KINDS
+from jobs.expected import version_of
 from jobs.languages import LANGUAGES
 
 Phase = Literal["waiting", "working", "ready", "done"]
@@ -73,6 +74,11 @@ class Workflow:
     keep_idle_days: int = KEEP_DAYS
 
     @property
+    def version(self) -> str:
+        """Another one after each change."""
+        return version_of(self.name, written_stages(self.stages), self.keep_done_days, self.keep_idle_days)
+
+    @property
     def first(self) -> Stage:
         return self.stages[0]
 
@@ -92,9 +98,7 @@ class Workflow:
         keys = [stage.key for stage in self.stages]
         if key in keys:
             return keys.index(key)
-        near = get_close_matches(key, keys, 1)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(keys)}."
-        raise WorkflowError(f"{self.kind} jobs have no stage {key[:40]!r}. {remedy}")
+        raise _no_stage(f"{self.kind} jobs", key, keys)
 
     def coming(self, key: str) -> tuple[Stage, ...]:
         """The stages ahead, without optional ones; none once it is done."""
@@ -111,6 +115,13 @@ class Workflow:
         """Where back leads: the nearest stage that is not optional, or that is among those ``reached``; None at first."""
         earlier = self.stages[: self.index_of(key)]
         return next((stage for stage in reversed(earlier) if not stage.optional or stage.key in reached), None)
+
+
+def check_stage(key: str, workflows: Iterable[Workflow]) -> None:
+    """Raises WorkflowError, with the stages there are, when none of these kinds has it."""
+    keys = list(dict.fromkeys(stage.key for workflow in workflows for stage in workflow.stages))
+    if key not in keys:
+        raise _no_stage("jobs", key, keys)
 
 
 def state_of(phase: Phase, late: bool) -> str:
@@ -279,3 +290,9 @@ def _text(given: Any, where: str, what: str, part: str) -> str:
 BUILT_IN: Final[Mapping[str, Workflow]] = MappingProxyType(
     {kind: read_workflow(kind, name, stages) for kind, (name, stages) in BUILT_IN_KINDS.items()}
 )
+
+
+def _no_stage(whose: str, key: str, keys: Sequence[str]) -> WorkflowError:
+    near = get_close_matches(key, keys, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return WorkflowError(f"{whose} have no stage {key[:40]!r}.{hint} There are {', '.join(keys)}.")

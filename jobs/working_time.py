@@ -65,6 +65,10 @@ class Calendar:
         start = next((max(opening, _ticks(at)) for opening, _ in self._open_from(_ticks(at))), None)
         return None if start is None else _moment(start)
 
+    def closing(self, at: datetime) -> datetime | None:
+        """The end of the opening that it lies in, or of the next one; ``at`` itself when one ends there."""
+        return next((_moment(closing) for _, closing in self._open_from(_ticks(at) - 1)), None)
+
     def after(self, start: datetime, working: timedelta) -> datetime | None:
         """The first moment by which ``working`` has been worked since ``start``; None: not within ten years."""
         left = working // _TICK
@@ -130,6 +134,12 @@ class Calendar:
 
     def _day_of(self, ticks: int) -> int:
         return _moment(ticks).astimezone(_zone(self.zone)).toordinal() - _EPOCH_DAY
+
+
+def is_last_minute(at: datetime, zone: str) -> bool:
+    """Of its local day: a promise of the day alone, where ``Calendar.end_of`` knows of no closing."""
+    local = at.astimezone(_zone(zone))
+    return (local.hour, local.minute) == (23, 59)
 
 
 def read_holidays(given: Any) -> Holidays:

@@ -15,17 +15,17 @@ from starlette.responses import Response
 from codes.alphabet import typed_candidates
 from jobs.calendars import calendar_of
 from jobs.languages import language_for
-from jobs.register import find_photo
 from jobs.shops import Shop, find_shop_logo
 from jobs.status import StatusPage, state_for_rules, status_page
 from jobs.status_html import ended_html, preview_html, status_html
-from jobs.status_sources import ExpiredSource, JobSource, Source
+from jobs.status_sources import ExpiredSource, JobSource, Source, find_shown_photo
 from jobs.status_style import STATUS_HEADERS
 from jobs.texts import Texts, texts_for
 from redirector.bots import bot_reason_for
 from redirector.facts import uncounted_reason
 from redirector.job_memory import JobMemory
 from redirector.lookup import Lookup, Unavailable
+from redirector.packing import packed
 from redirector.recorder import Client, Recorder
 from redirector.routes import Route
 
@@ -62,10 +62,7 @@ class StatusPages:
         found = await self._lookup.find_first(host, typed_candidates(token) or NEVER_A_CODE, network)
         if found is None or not found[1].is_job:
             return None
-        source = await self._jobs.find(found[1].code_id)
-        if isinstance(source, JobSource) and source.shop.tracking == "frozen" and status_page(source, _now()) is None:
-            return None
-        return source
+        return await self._jobs.find(found[1].code_id)
 
     async def find_state(self, route: Route) -> str | None:
         """For rules on a job's own code. None: it is none, or nobody can say now."""
@@ -98,13 +95,11 @@ class StatusPages:
         if isinstance(source, ExpiredSource) or source.shop.tracking == "withdrawn":
             return self._ended(request, source)
         page = status_page(source, _now())
-        if page is None:
-            return None
         if name == "calendar.ics":
             body = calendar_of(source, page, _texts(request, source.shop))
             return Response(body, headers=PART_HEADERS, media_type="text/calendar")
         if name == "photo.jpg" and page.has_photo:
-            question = partial(find_photo, job_id=source.job_id)
+            question = partial(find_shown_photo, job_id=source.job_id)
             found, kind = await self._lookup.ask(("photo", source.job_id), network, question), "image/jpeg"
         elif name == "logo.png" and source.shop.has_logo:
             question = partial(find_shop_logo, shop_id=source.shop.id)
@@ -130,11 +125,11 @@ class StatusPages:
     def _anew(self, source: JobSource, texts: Texts, made: _Made | None) -> _Made:
         """The same again when nothing on it has changed since, which costs a fifth."""
         at = _now()
-        page, day = _page_of(source, at), at.astimezone(ZoneInfo(source.shop.zone)).date()
+        page, day = status_page(source, at), at.astimezone(ZoneInfo(source.shop.zone)).date()
         if made is not None and made.source is source and (made.page, made.day) == (page, day):
             return made
         html, tag = status_html(source, page, texts, at)
-        return _Made(source, page, day, gzip.compress(html.encode(), 6, mtime=0), tag, 0.0)
+        return _Made(source, page, day, packed(html), tag, 0.0)
 
     def _record(self, request: Request[Any], source: JobSource, client: Client, bot_reason: str | None) -> None:
         headers = request.headers
@@ -146,12 +141,6 @@ class StatusPages:
             uncounted=uncounted_reason(request.method, headers) or bot_reason,
         )
         self._recorder.journal.append_view(line)
-
-
-def _page_of(source: JobSource, at: datetime) -> StatusPage:
-    page = status_page(source, at)
-    assert page is not None  # find() gives no others
-    return page
 
 
 def _texts(request: Request[Any], shop: Shop) -> Texts:

@@ -10,12 +10,13 @@ from sqlalchemy import insert
 
 from database.engine import Database
 from database.schema import outgoing_events
+from jobs.freezing import set_tracking
 from jobs.job_fields import JobFields, Occasion
 from jobs.jobs import delete_job, expire_jobs, move_job, move_job_in, put_job, put_job_in
 from jobs.kinds import put_workflow
 from jobs.message_texts import CHANNELS, EVENTS
 from jobs.register import DETAILS, Job
-from jobs.shops import ShopFields, create_shop, set_tracking
+from jobs.shops import ShopFields, create_shop
 from jobs.templates import Template, put_template
 from jobs.workflows import BUILT_IN, Workflow, read_workflow
 from tests.canaries import Canaries
@@ -144,8 +145,9 @@ class Filling:
         await self._put("withdrawn", WITHDRAWN, says=410)
         await set_tracking(self.database, self.shops[FROZEN], "frozen", who=self._word("who froze"))
         await set_tracking(self.database, self.shops[WITHDRAWN], "withdrawn", who=self._word("who withdrew"))
-        note = JobFields(shop=FROZEN, stage="ready", public_note=self._word("after the freeze"))
-        await put_job(self.database, frozen.job.reference, note, self._on("after the freeze"))
+        item, note = self._word("item after the freeze"), self._word("after the freeze")
+        changed = JobFields(shop=FROZEN, stage="ready", item=item, public_note=note)
+        await put_job(self.database, frozen.job.reference, changed, self._on("after the freeze"))
         reference = self._word("without a code", "reference")
         details = {key: self._word("without a code", key) for key in DETAILS}
         await put_job(self.database, reference, JobFields(shop=FROZEN, details=details), self._on("without a code"))

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, TypeVar
 from PIL import Image
 
 from database.engine import Database, sqlite_url
+from jobs.freezing import set_tracking
 from jobs.job_fields import JobFields, Occasion
 from jobs.jobs import move_job, put_job
 from jobs.register import DETAILS, Job
-from jobs.shops import ShopFields, create_shop, set_tracking, update_shop
+from jobs.shops import ShopFields, create_shop, update_shop
 from tests.running import IPHONE
 
 ON = Occasion("Canary Ops")

@@ -146,6 +146,7 @@ ROUTES: list[tuple[str, str, str, int | None, Any]] = [
     ("POST", "/jobs/{reference}/rules/undo", "editor", 404, None),
     ("GET", "/kinds/{kind}/rules", "viewer", 404, None),
     ("PUT", "/kinds/{kind}/rules", "editor", 404, {"rules": []}),
+    ("POST", "/kinds/{kind}/rules/undo", "editor", 404, None),
     ("GET", "/jobs/{reference}/messages", "editor", 404, None),
     ("GET", "/jobs/{reference}/slip.{kind}", "editor", 422, None),  # svg is none
     ("POST", "/sticker-sheets", "editor", 404, {"references": ["R-404"]}),
@@ -457,6 +458,25 @@ def test_a_symbol_nobody_could_scan_is_refused(ops: TestClient, query: dict[str,
 
 def test_an_unknown_kind_of_symbol_is_refused(ops: TestClient) -> None:
     check_problem(ops.get(f"{API}/codes/symbol/qr.exe"), 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/reports/summary?compaign=Spring", "'compaign' is no parameter of this operation; did you mean 'campaign'?"),
+        ("/codes?cursor=1&q=", "there are: "),
+        ("/jobs?openn=true", "did you mean 'open'?"),
+        ("/tokens?x=1", "there are none here"),
+        ("/reports/summary?%3Cscript%3E=1", "'<script>' is no parameter"),
+    ],
+)
+def test_a_misspelt_parameter_is_refused_with_what_there_is(
+    app: TestClient, bearers: Any, path: str, says: str
+) -> None:
+    answer = app.get(f"{API}{path}", headers=bearers["owner"])
+    assert (answer.status_code, answer.json()["title"]) == (422, "Unknown parameter")
+    assert says in answer.json()["detail"]
+    assert app.get(f"{API}{path}").status_code == 401  # to nobody is said what there is
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ PAGES = {
     "stickers": "/stickers",
     "job-times": "/job-times",
     "kinds": "/kinds",
+    "events": "/events",
     "tokens": "/tokens",
     "places": "/places",
     "api": "/docs",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codes.opening_hours import read_typed_hours
-from jobs.estimates import Standing, estimate, eta_in_force, job_state, standing, work_left
+from jobs.estimates import Standing, estimate, eta_in_force, job_state, standing, told, work_left
 from jobs.workflows import BUILT_IN, Workflow, read_workflow
 from jobs.working_time import Calendar, read_holidays
 
@@ -74,6 +74,41 @@ def test_a_shop_that_never_sleeps_works_through_a_change_of_clocks(month: int, d
     assert end.astimezone(BERLIN).replace(tzinfo=None) == datetime(2026, month, day + 1, 12)  # noqa: DTZ001
 
 
+@pytest.mark.parametrize(
+    ("estimated", "expected"),
+    [
+        ("2026-11-23T17:00", "Mon 23 17:00"),
+        ("2026-11-23T19:44", "Mon 23 19:45"),
+        ("2026-11-23T19:46", "Mon 23 20:00"),
+        ("2026-11-23T20:00", "Tue 24 08:00"),
+        ("2026-11-24T03:12", "Tue 24 08:00"),
+        ("2026-11-24T08:01", "Tue 24 08:15"),
+        ("2026-12-23T22:00", "Sun 27 08:00"),  # Christmas
+        ("2026-03-29T03:00", "Sun 29 08:00"),  # the night that is an hour shorter
+        ("2026-10-25T02:30", "Sun 25 08:00"),
+    ],
+)
+def test_without_opening_hours_nothing_is_told_for_the_night(estimated: str, expected: str) -> None:
+    assert shown(eta_in_force(None, at(estimated), Calendar("Europe/Berlin", None, SHOP.holidays))) == expected
+
+
+def test_a_shop_open_around_the_clock_is_taken_at_its_word() -> None:
+    never_closed = Calendar("Europe/Berlin", read_typed_hours("mon-sun 00:00-24:00"))
+    assert shown(eta_in_force(None, at("2026-11-24T03:12"), never_closed)) == "Tue 24 03:15"
+    assert shown(eta_in_force(None, at("2026-11-23T23:59"), never_closed)) == "Tue 24 00:00"
+
+
+@pytest.mark.parametrize(
+    ("estimated", "expected"),
+    [("17:20", "Mon 23 17:25"), ("17:25", "Mon 23 17:25"), ("12:01", "Mon 23 12:10"), ("13:00", "Mon 23 13:00")],
+)
+def test_nothing_is_told_for_after_the_closing(estimated: str, expected: str) -> None:
+    shop = Calendar("Europe/Berlin", read_typed_hours("mon-fri 09:00-12:10 13:00-17:25"))
+    assert shown(eta_in_force(None, at(f"2026-11-23T{estimated}"), shop)) == expected
+    assert shown(told(at("2026-11-23T16:30"), shop, timedelta(hours=1))) == "Mon 23 17:00"
+    assert shown(told(at("2026-11-23T17:01"), shop, timedelta(hours=1))) == "Mon 23 17:25"
+
+
 def test_nobody_can_say_when_a_stage_has_no_hours_or_the_shop_never_opens() -> None:
     steps = workflow(("a", "working", 1), ("b", "waiting", None), ("c", "ready", None), ("d", "done", None))
     now = at("2026-11-23T09:00")
@@ -91,15 +126,15 @@ def test_work_after_the_first_ready_stage_does_not_count() -> None:
 
 def test_what_the_shop_promised_comes_before_the_estimate() -> None:
     due, estimated = at("2026-11-25T12:00"), at("2026-11-26T12:00")
-    assert eta_in_force(due, estimated) == due
-    assert eta_in_force(None, estimated) == estimated
-    assert eta_in_force(None, None) is None
+    assert eta_in_force(due, estimated, SHOP) == due
+    assert eta_in_force(None, estimated, SHOP) == estimated
+    assert eta_in_force(None, None, SHOP) is None
 
 
 def test_an_estimate_is_told_to_the_quarter_of_an_hour_and_a_promise_to_the_minute() -> None:
-    for estimated in ("2026-11-26T12:00:00.000001", "2026-11-26T12:07:30", "2026-11-26T12:15"):
-        assert eta_in_force(None, at(estimated)) == at("2026-11-26T12:15")
-    assert eta_in_force(at("2026-11-25T12:01"), at("2026-11-26T12:07")) == at("2026-11-25T12:01")
+    for estimated in ("2026-11-26T14:00:00.000001", "2026-11-26T14:07:30", "2026-11-26T14:15"):
+        assert eta_in_force(None, at(estimated), SHOP) == at("2026-11-26T14:15")
+    assert eta_in_force(at("2026-11-25T12:01"), at("2026-11-26T14:07"), SHOP) == at("2026-11-25T12:01")
 
 
 # A job of Monday 9:00 that is due on Wednesday 17:00: 23 working hours, of which a tenth is 2 h 18 min.
@@ -227,6 +262,6 @@ def test_a_standing_only_gets_worse_while_nothing_moves_and_is_never_late_before
 @given(stages(), st.sampled_from(CALENDARS), moments())
 def test_a_job_that_was_told_its_estimate_begins_on_track(steps: Workflow, calendar: Calendar, now: datetime) -> None:
     estimated = estimate(steps, "s0", now, calendar, now)
-    eta = eta_in_force(None, estimated)
+    eta = eta_in_force(None, estimated, calendar)
     found = standing("working", eta, now, estimated, calendar=calendar, since=now)
     assert found == (None if estimated is None else Standing("on-track"))

@@ -43,7 +43,7 @@ NOT_EXPORTED = {
     *("changes", "users", "sessions", "api_tokens", "owner_links", "audit", "tasks", "destination_checks"),
     *("count_marks", "recent_visitors", "scan_counts"),  # of scans
     # Jobs have an export of their own.
-    *("shops", "jobs", "job_kinds", "job_kind_rules", "job_details", "job_moves", "expired_jobs"),
+    *("shops", "jobs", "job_kinds", "job_kind_rules", "job_details", "job_moves", "expired_jobs", "frozen_jobs"),
     *("message_templates", "outgoing_events", "batch_entries", "erasures"),
 }
 

@@ -54,7 +54,7 @@ def test_a_developer_gets_from_a_token_to_a_deleted_job_by_the_page_alone(runnin
     found: list[Any] = [json.loads(answer) if answer[:1] in "{[" and answer else answer for answer in answers]
     assert not [answer for answer in found if isinstance(answer, dict) and "status" in answer], found
     put, qr, slip, stickers, advanced, moved, back, *later = found
-    messages, batch, listed, one, history, history_csv, events, photo, deleted = later
+    messages, batch, listed, one, history, history_csv, events, photo, deleted, slashed, slashed_on = later
     assert put["status_url"].startswith(running.short_url)
     assert (qr, (tmp_path / "slip.png").read_bytes()[:4]) == ("", b"\x89PNG")
     assert (slip, (tmp_path / "slip.bin").read_bytes()[:3]) == ("", b"\x1dv0")
@@ -72,5 +72,6 @@ def test_a_developer_gets_from_a_token_to_a_deleted_job_by_the_page_alone(runnin
     assert events["next"] == events["events"][-1]["id"]
     assert photo["has_photo"]
     assert deleted == ""
-    assert [job["reference"] for job in running.get("/jobs")["jobs"]] == ["R-1042"]
+    assert (slashed["reference"], slashed_on["reference"], slashed_on["revision"]) == (*["RE-2026/1042"] * 2, 2)
+    assert [job["reference"] for job in running.get("/jobs")["jobs"]] == ["RE-2026/1042", "R-1042"]
     assert running.get("/jobs/R-1042")["completed_at"]

@@ -125,7 +125,7 @@ def test_ticked_jobs_get_stickers_that_lead_to_them(running: Running, member: ht
     boxes = re.findall(r'name="job" value="(\d+)" aria-label="Choose ([^"]+)"', board.text)
     [(first, one), (second, other)] = boxes[:2]
     page = member.get("/stickers", params={"job": [first, second], "kind": "repair"})
-    assert ("For 2 jobs" in page.text, f"{one}, {other}" in page.text) == (True, True)
+    assert ("For 2 jobs" in page.text, f"<bdi>{one}</bdi>, <bdi>{other}</bdi>" in page.text) == (True, True)
     form = {
         "csrf": hidden(page),
         "jobs": hidden(page, "jobs"),

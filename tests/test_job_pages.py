@@ -1,6 +1,7 @@
 """The board of jobs, the page staff move a job on with, and the shop's settings: forms, roles, what viewers never see."""
 
 import re
+from html import unescape
 from io import BytesIO
 from urllib.parse import quote
 
@@ -70,7 +71,7 @@ def test_a_new_job_never_changes_one_that_is_there(editor: Person) -> None:  # n
     assert "Kettle" not in editor.get(path).text
 
 
-@pytest.mark.parametrize("fields", [{"reference": ""}, {"reference": "a/b"}, {"reference": "R-3", "due_at": "soon"}])
+@pytest.mark.parametrize("fields", [{"reference": ""}, {"reference": ".."}, {"reference": "R-3", "due_at": "soon"}])
 def test_a_job_that_cannot_be_made_says_why_and_keeps_what_was_typed(editor: Person, fields: dict[str, str]) -> None:  # noqa: F811
     refused = editor.send("/jobs", kind="repair", item="Red kettle", **fields)
     assert (refused.status_code, 'role="alert"' in refused.text) == (422, True)
@@ -153,6 +154,46 @@ def test_what_customers_read_and_what_is_private_are_kept(editor: Person) -> Non
     assert (stale.status_code, "Other" in stale.text) == (409, True)
     assert editor.send(f"{path}/edit", item="Radio", public_note="", language="").status_code == 303
     assert editor.get("/api/v1/jobs/R-9").json()["due_at"] is None
+
+
+def private_form_as_it_stands(page: str) -> dict[str, str]:
+    """What a browser sends of the form of what is private when nobody has touched it."""
+    [page] = [form for form in page.split("<form")[1:] if "/details" in form.partition(">")[0]]
+    began = {name: unescape(value) for name, value in re.findall(r'name="(was\.\w+)" value="([^"]*)"', page)}
+    found = re.search(r'name="revision" value="(\d+)"', page)
+    assert found is not None
+    untouched = {name.removeprefix("was."): value.replace("\n", "\r\n") for name, value in began.items()}
+    return {**began, **untouched, "revision": found[1]}
+
+
+def test_saving_again_after_a_conflict_keeps_what_others_wrote(editor: Person) -> None:  # noqa: F811
+    """Only what was typed is kept for it; the rest of the form is as the job is now."""
+    path = make(editor, "R-91")
+    editor.send(f"{path}/details", internal_note="before\nnoon", customer_name="Somebody")
+    form = private_form_as_it_stands(editor.get(path).text)
+    assert (form["internal_note"], form["was.internal_note"]) == ("before\r\nnoon", "before\nnoon")
+    assert editor.send(f"{path}/details", internal_note="the till's").status_code == 303
+    refused = editor.send(f"{path}/details", **{**form, "customer_name": "Typed"})
+    assert (refused.status_code, 'value="Typed"' in refused.text) == (409, True)
+    again = {**private_form_as_it_stands(refused.text), "customer_name": "Typed"}
+    assert again["internal_note"] == "the till's"
+    assert re.search(r">\s*the till&#39;s</textarea>", refused.text)
+    assert editor.send(f"{path}/details", **again).status_code == 303
+    kept = editor.get("/api/v1/jobs/R-91").json()
+    assert (kept["customer_name"], kept["internal_note"]) == ("Typed", "the till's")
+
+
+def test_a_mistyped_form_does_not_pass_over_what_others_wrote(editor: Person) -> None:  # noqa: F811
+    path = make(editor, "R-92")
+    revision = hidden(editor.get(path), "revision")
+    assert editor.send(f"{path}/edit", item="Theirs", public_note="", language="").status_code == 303
+    mistyped = {"item": "Mine", "due_at": "soon", "revision": revision}
+    refused = editor.send(f"{path}/edit", **mistyped)
+    assert refused.status_code == 422
+    form = refused.text.partition(f'action="{path}/edit"')[2]
+    assert f'name="revision" value="{revision}"' in form.partition("</form>")[0]
+    assert editor.send(f"{path}/edit", item="Mine", revision=revision).status_code == 409
+    assert editor.get("/api/v1/jobs/R-92").json()["item"] == "Theirs"
 
 
 def test_a_photo_is_added_and_taken_away(editor: Person) -> None:  # noqa: F811

@@ -78,6 +78,23 @@ def test_the_first_job_is_tracked_with_nothing_set_up(running: Running) -> None:
     running.cli("job", "show", "R-1", code=3)
 
 
+def test_a_number_with_a_slash_is_typed_as_it_stands_on_the_slip(running: Running, tmp_path: Path) -> None:
+    assert running.cli_json("job", "add", "RE-2026/1042", "--item", "Bicycle")["reference"] == "RE-2026/1042"
+    assert running.cli_json("job", "advance", "RE-2026/1042", "--if-revision", "1")["reference"] == "RE-2026/1042"
+    assert running.cli_json("job", "message", "RE-2026/1042")["reference"] == "RE-2026/1042"
+    running.cli("job", "qr", "RE-2026/1042", "--output", str(tmp_path / "qr.svg"))
+    running.cli("job", "add", "RE-2026/1042", "--new", "--item", "Another", code=4)
+    assert running.cli_json("job", "show", "RE-2026/1042")["item"] == "Bicycle"
+    rows = "reference,item\nRE-2026/1042,Red bicycle\nRE-2026/1043,Clock\nRE-2026%2F1043,Another\n"
+    (tmp_path / "jobs.csv").write_text(rows)
+    verdicts = running.cli_json("job", "sync", str(tmp_path / "jobs.csv"))["verdicts"]
+    assert [told["result"] for told in verdicts] == ["changed", "created", "created"]
+    assert running.cli_json("job", "show", "RE-2026%2F1043")["item"] == "Another"
+    for reference in ("RE-2026/1042", "RE-2026/1043", "RE-2026%2F1043"):
+        running.cli("job", "delete", reference, "--yes")
+    running.cli("job", "show", "..", code=2)
+
+
 def test_what_comes_next_is_said_as_it_can_be_pasted(running: Running) -> None:
     _code, shown = on_terminal(running, "job", "add", "R 1", columns=200, NO_COLOR="1")
     assert "`waymark job qr 'R 1'`" in shown
@@ -115,7 +132,7 @@ def test_other_opening_hours_give_open_jobs_new_estimates(running: Running) -> N
         database.commit()
 
     def eta(reference: str) -> Any:
-        return running.get(f"/jobs/{reference}")["eta_at"]
+        return running.get(f"/jobs/{reference}", shop="Clockwork")["eta_at"]
 
     url = f"http://127.0.0.1:{running.public_port}/j/{made['H-1']['token'].lower()}"
 
@@ -134,14 +151,31 @@ def test_other_opening_hours_give_open_jobs_new_estimates(running: Running) -> N
     ask(running, "PATCH", f"/api/v1/shops/{shop}", {"opening_hours": None})
     wait_for(lambda: eta("H-1") == before["H-1"], "the estimate of before")
     assert {reference: eta(reference) for reference in made} == before
-    assert running.get("/jobs/H-1")["revision"] == made["H-1"]["revision"]
-    moves = running.get("/jobs/H-1/history")["moves"]
+    assert running.get("/jobs/H-1", shop="Clockwork")["revision"] == made["H-1"]["revision"]
+    moves = running.get("/jobs/H-1/history", shop="Clockwork")["moves"]
     assert [(move["action"], move["reason"]) for move in moves] == [
         ("create", ""),
         *[("estimate", "opening hours changed")] * 2,
     ]
     for reference in made:
-        running.cli("job", "delete", reference, "--yes")
+        running.cli("job", "delete", reference, "--shop", "Clockwork", "--yes")
+
+
+def test_other_working_hours_of_a_kind_give_its_open_jobs_new_estimates(running: Running, tmp_path: Path) -> None:
+    made = ask(running, "PUT", "/api/v1/jobs/K-1", {"kind": "brief"}).json()
+    url = f"http://127.0.0.1:{running.public_port}/j/{made['token'].lower()}"
+    read = running.cli_json("kind", "show", "brief")
+    read["stages"][0]["hours"] += 24 * 365
+    (tmp_path / "brief.json").write_text(json.dumps(read))
+    running.cli("kind", "set", "brief", str(tmp_path / "brief.json"))
+    later = wait_for(
+        lambda: eta if (eta := running.get("/jobs/K-1")["eta_at"]) != made["eta_at"] else None, "a new estimate"
+    )
+    assert datetime.fromisoformat(later).year > datetime.fromisoformat(made["eta_at"]).year
+    wait_for(lambda: later[:4] in httpx2.get(url, trust_env=False).text, "the new date on its page")
+    running.cli("kind", "reset", "brief")
+    wait_for(lambda: running.get("/jobs/K-1")["eta_at"] == made["eta_at"], "the estimate of before")
+    running.cli("job", "delete", "K-1", "--yes")
 
 
 def test_files_of_a_job(running: Running, tmp_path: Path) -> None:
@@ -175,7 +209,7 @@ def test_files_of_a_job(running: Running, tmp_path: Path) -> None:
 def test_a_file_of_another_system_is_taken_row_by_row(running: Running, tmp_path: Path) -> None:
     file, errors = tmp_path / "jobs.csv", tmp_path / "errors.csv"
     file.write_text("reference;item;stage\nS-1;Bicycle;\nS-2;Clock;ready\nS-3;Lamp;nowhere\n")
-    told = running.cli_json("job", "sync", str(file), "--errors", str(errors))
+    told = json.loads(running.cli("job", "sync", str(file), "--errors", str(errors), "--json", code=4))
     assert told["counts"] == {"created": 2, "refused": 1}
     assert [(row["line"], row["result"]) for row in told["verdicts"]] == [
         (2, "created"),
@@ -183,22 +217,76 @@ def test_a_file_of_another_system_is_taken_row_by_row(running: Running, tmp_path
         (4, "refused"),
     ]
     assert "no stage 'nowhere'" in errors.read_text()
-    assert running.cli_json("job", "sync", str(file), "--errors", str(errors))["counts"] == {
-        "unchanged": 2,
-        "refused": 1,
-    }
+    told = json.loads(running.cli("job", "sync", str(file), "--errors", str(errors), "--json", code=4))
+    assert told["counts"] == {"unchanged": 2, "refused": 1}
     file.write_text('{"reference": "S-1", "op": "advance", "id": "a"}\n{"reference": "S-1", "itm": "x"}\n')
-    told = running.cli_json("job", "sync", str(file), "--errors", str(errors))
+    told = json.loads(running.cli("job", "sync", str(file), "--errors", str(errors), "--json", code=4))
     assert told["counts"] == {"moved": 1, "refused": 1}
-    assert running.cli_json("job", "sync", str(file), "--errors", str(errors))["counts"] == {
-        "seen before": 1,
-        "refused": 1,
-    }
+    told = json.loads(running.cli("job", "sync", str(file), "--errors", str(errors), "--json", code=4))
+    assert told["counts"] == {"seen before": 1, "refused": 1}
     file.write_text("number,item\n1,x\n")
     running.cli("job", "sync", str(file), code=2)
     file.write_text("reference,stage\nS-9,nowhere\n")
     running.cli("job", "sync", str(file), "--errors", str(errors), code=4)
     running.cli("job", "sync", str(tmp_path / "absent.csv"), code=2)
+
+
+def test_a_log_of_stages_sent_again_makes_no_moves_that_never_were(running: Running, tmp_path: Path) -> None:
+    file, errors = tmp_path / "log.csv", tmp_path / "errors.csv"
+
+    def stages(reference: str) -> list[str]:
+        return [move["to_stage"] for move in running.cli_json("job", "history", reference)["moves"]]
+
+    file.write_text("reference,stage,item\nL-1,intake,Clock\nL-2,ready,\nL-1,repair,\n")
+    told = running.cli_json("job", "sync", str(file))
+    assert [(row["line"], row["earlier_lines"], row["result"]) for row in told["verdicts"]] == [
+        (3, [], "created"),
+        (4, [2], "created"),
+    ]
+    assert running.cli_json("job", "sync", str(file))["counts"] == {"unchanged": 2}
+    assert (stages("L-1"), running.cli_json("job", "show", "L-1")["item"]) == (["repair"], "Clock")
+    _code, shown = on_terminal(running, "job", "sync", str(file), columns=200, NO_COLOR="1")
+    assert "1 row was taken as one with a later row of the same job" in shown
+
+    file.write_text("op,id,reference,stage\nput,,L-3,repair\nadvance,a,L-3,\n")
+    told = json.loads(running.cli("job", "sync", str(file), "--errors", str(errors), "--json", code=4))
+    assert [row["result"] for row in told["verdicts"]] == ["refused", "refused"]  # there is no L-3 to advance
+    assert "line 3 says what became of this job later" in errors.read_text()
+
+    times = ("2026-03-02T09:00Z", "2026-03-02T11:00Z")
+    file.write_text(f"reference,stage,at\nL-4,intake,{times[0]}\nL-4,repair,{times[1]}\n")
+    for _ in range(2):
+        running.cli("job", "sync", str(file))
+    assert stages("L-4") == ["intake", "repair"]
+    for number in (1, 2, 4):
+        running.cli("job", "delete", f"L-{number}", "--yes")
+
+
+def test_times_are_those_of_the_shops_clock(running: Running) -> None:
+    for name, zone, short in (("Far East", "Asia/Tokyo", "JST"), ("Andes", "America/Lima", "-05")):
+        running.cli("shop", "add", name)
+        running.cli("shop", "update", name, "--zone", zone)
+        made = running.cli("job", "add", "Z-1", "--due", "2099-12-24T18:00", "--shop", name)
+        assert f"promised     2099-12-24 18:00 {short}" in made
+        assert f"2099-12-24 18:00 {short}" in running.cli("job", "list", "--shop", name)
+        assert f"2099-12-24 18:00 {short}" in running.cli("job", "history", "Z-1", "--shop", name)
+        assert re.search(rf"\d\d:\d\d {short} .*{name}", running.cli("job", "events", "--job", "Z-1"))
+        assert re.search(rf"tracking  +on, since .* {short}", running.cli("shop", "show", name))
+    assert running.cli_json("job", "show", "Z-1", "--shop", "Far East")["due_at"] == "2099-12-24T09:00:00Z"
+    for name in ("Far East", "Andes"):
+        running.cli("job", "delete", "Z-1", "--yes", "--shop", name)
+
+
+def test_what_finds_no_job_says_so(running: Running) -> None:
+    _code, shown = on_terminal(running, "job", "list", "--search", "no such thing", columns=200, NO_COLOR="1")
+    assert "No job matches. `waymark job list` alone shows all there are." in shown
+    assert running.cli_json("job", "list", "--search", "no such thing")["jobs"] == []
+    _code, shown = on_terminal(running, "job", "list", "--kind", "repiar", columns=300, NO_COLOR="1")
+    assert "Did you mean repair? There are repair, order" in shown
+    running.cli("job", "list", "--kind", "repiar", code=3)
+    running.cli("job", "list", "--stage", "nosuch", code=2)
+    running.cli("job", "report", "--kind", "repiar", code=3)
+    running.cli("job", "stickers", "--stage", "nosuch", code=2)
 
 
 def test_a_watched_file_is_sent_as_it_changes_and_after_an_outage(tmp_path: Path) -> None:
@@ -269,7 +357,7 @@ def test_shops_and_kinds_from_the_command_line(running: Running, tmp_path: Path)
         "shop", "update", "--phone", "+49 30 1", "--hours", "mon-fri 09:00-18:00; sat 10:00-14:00"
     )
     assert (changed["phone"], changed["opening_hours"]["sat"]) == ("+49 30 1", [["10:00", "14:00"]])
-    assert "always open" in running.cli("shop", "update", "--hours", "")
+    assert "none set: estimates count every hour" in running.cli("shop", "update", "--hours", "")
     assert "2026-12-24 to 2026-12-26 Christmas" in running.cli(
         "shop", "update", "--holidays", "2026-12-24 to 2026-12-26 Christmas; 2027-01-01"
     )
@@ -284,6 +372,10 @@ def test_shops_and_kinds_from_the_command_line(running: Running, tmp_path: Path)
     assert running.cli_json("job", "add", "X-9", "--shop", "Second")["token"] is None
     assert running.cli_json("shop", "tracking", "on", "Second")["without_code"] == 0
     assert running.cli_json("job", "show", "X-9", "--shop", "Second")["token"]
+    counted = running.cli("shop", "wipe", "Second")
+    assert "nothing: it was only counted" in counted
+    assert "waymark job export jobs.ndjson --shop Second\n" in counted
+    assert "waymark shop wipe Second --confirm Second\n" in counted
     assert running.cli_json("shop", "wipe", "Second")["jobs"] == 4
     running.cli("shop", "wipe", "Second", "--confirm", "second", code=4)
     assert running.cli_json("shop", "wipe", "Second", "--confirm", "Second")["work"]["state"] == "done"
@@ -293,6 +385,10 @@ def test_shops_and_kinds_from_the_command_line(running: Running, tmp_path: Path)
     assert running.cli_json("kind", "set", "ticket", str(kind), "--keep-done", "30")["keep_done_days"] == 30
     assert running.cli_json("kind", "set", "support", str(kind))["built_in"] is False
     assert "support" in running.cli("kind", "list")
+    seen = json.loads(kind.read_text())["version"]
+    running.cli("kind", "set", "ticket", str(kind), "--if-version", seen, code=4)
+    running.cli("kind", "reset", "ticket", "--if-version", seen, code=4)
+    assert running.cli_json("kind", "show", "ticket")["keep_done_days"] == 30
     running.cli("kind", "reset", "support")
     running.cli("kind", "reset", "ticket")
     running.cli("kind", "show", "support", code=3)
@@ -430,6 +526,34 @@ def test_codes_for_all_jobs_are_given_to_the_end_although_the_process_is_killed(
             page = running.get("/jobs", limit=500, **({"cursor": cursor} if cursor else {}))
             found, cursor = [*found, *page["jobs"]], page["next"]
         assert len({job["token"] for job in found}) == len(found) == 1500
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.together
+def test_a_file_broken_off_by_a_killed_process_is_sent_again_to_its_end(tmp_path: Path) -> None:
+    file, errors = tmp_path / "jobs.ndjson", tmp_path / "errors.csv"
+    rows = [{"reference": f"K-{number}", "op": op} for number in range(1500) for op in ("put", "advance")]
+    file.write_text("\n".join(json.dumps({**row, "id": f"{row['op']} {row['reference']}"}) for row in rows))
+    with Running(tmp_path) as running:
+        command = [sys.executable, "-m", "waymark.cli", "job", "sync", str(file), "--watch", "--every", "1"]
+        command += ["--errors", str(errors), "--config", str(running.config)]
+        watching = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: running.get("/jobs", limit=1)["total"], "the first jobs")
+            running.kill("waymark.private")
+            wait_for(lambda: ask_safely(running, "/api/v1/jobs?limit=1"), "the private process to be back", 60)
+            wait_for(lambda: running.get("/jobs", limit=1)["total"] == 1500, "all jobs", 120)
+        finally:
+            watching.send_signal(signal.SIGINT)
+            watching.wait(20)
+        told = running.cli_json("job", "sync", str(file), "--errors", str(errors))
+        assert told["counts"].get("refused", 0) == 0
+        assert sum(told["counts"].values()) == len(rows)
+        with closing(sqlite3.connect(f"file:{running.data / 'waymark.db'}?mode=ro", uri=True)) as database:
+            counted = "SELECT count(*), count(DISTINCT job_id) FROM job_moves"
+            assert database.execute(counted).fetchone() == (len(rows), 1500)
+            assert database.execute("SELECT DISTINCT stage, revision FROM jobs").fetchall() == [("diagnosis", 2)]
 
 
 def ask_safely(running: Running, path: str) -> bool:

@@ -1,5 +1,6 @@
 """Files of other systems as they really are: spreadsheets' encodings, delimiters, titles and dates, lines cut off."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,47 @@ def test_what_slipped_into_other_columns_or_was_cut_off_is_not_sent(tmp_path: Pa
     assert rows[1:3] == [{"reference": "R-2", "item": "Clock", "price": "7"}, {"reference": "R-3", "item": "Lamp"}]
     assert rows[3].startswith("the file ends within it")
     assert read(tmp_path, "reference,item\nR-1,x\nR-2,y")[0][1] == {"reference": "R-2", "item": "y"}
+
+
+def sent_as(tmp_path: Path, *rows: dict[str, Any]) -> list[Any]:
+    """Which line it is, what earlier ones are one with it, and its row or its problem."""
+    file = tmp_path / "jobs.json"
+    file.write_text(json.dumps(rows))
+    lines = read_lines(file, "Main", {}, lambda _: None)
+    said = [{name: value for name, value in line.row.items() if name not in ("shop", "reference")} for line in lines]
+    return [(line.number, line.earlier, line.problem or row) for line, row in zip(lines, said, strict=True)]
+
+
+def test_rows_of_a_job_without_id_or_time_are_one_row(tmp_path: Path) -> None:
+    first = {"reference": "R-1", "stage": "intake", "item": "Clock", "due_at": "2026-12-24"}
+    other_shop = {"reference": "R-1", "shop": "Second", "stage": "ready"}
+    last = {"reference": "R-1", "stage": "repair", "item": None, "due_at": None}
+    assert sent_as(tmp_path, first, other_shop, last) == [
+        (2, (), {"stage": "ready"}),
+        (3, (1,), {"stage": "repair", "item": "Clock", "due_at": None}),
+    ]
+
+
+@pytest.mark.parametrize("mark", [{"id": "a"}, {"at": "2026-03-02T09:00Z"}, {"revision": 3}])
+def test_rows_with_id_or_time_or_revision_stay_as_they_are(tmp_path: Path, mark: dict[str, Any]) -> None:
+    rows = [{**mark, "stage": "intake"}, {**mark, "stage": "repair"}, {"stage": "ready"}]
+    sent = sent_as(tmp_path, *({"reference": "R-1", **row} for row in rows))
+    assert sent == [(number, (), row) for number, row in enumerate(rows, 1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "refused"),
+    [
+        pytest.param([{"stage": "intake"}, {"stage": "repair", "at": "2026-03-02T09:00Z"}], [1], id="a time later"),
+        pytest.param([{"stage": "intake"}, {"op": "advance", "id": "a"}], [1], id="an id later"),
+        pytest.param([{"op": "move", "stage": "intake"}, {"op": "deliver"}], [1], id="moves"),
+        pytest.param([{"op": "delete"}, {"item": "Clock"}], [1], id="deleted and made anew"),
+        pytest.param([{"item": "Clock"}, {"op": "deliver"}], [], id="a put that moves nothing"),
+        pytest.param([{"op": "advance", "id": "a"}, {"op": "deliver"}], [], id="the last of them"),
+    ],
+)
+def test_a_row_that_would_undo_a_later_one_when_sent_again_is_refused(
+    tmp_path: Path, rows: list[dict[str, Any]], refused: list[int]
+) -> None:
+    sent = sent_as(tmp_path, *({"reference": "R-1", **row} for row in rows))
+    assert [number for number, _, said in sent if isinstance(said, str)] == refused

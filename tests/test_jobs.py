@@ -14,6 +14,7 @@ from codes.errors import NotFound
 from codes.register import find_code
 from database.engine import Database
 from database.schema import changes, codes, expired_jobs, job_details, job_moves, jobs, outgoing_events
+from jobs.freezing import set_tracking
 from jobs.jobs import JobFields, Occasion, Stale, delete_job, expire_jobs, give_codes, move_job, put_job
 from jobs.register import Job, find_job_by_token, get_details, get_job, list_moves
 from jobs.search import (
@@ -28,7 +29,7 @@ from jobs.search import (
     list_jobs,
     place_from,
 )
-from jobs.shops import ensure_default_shop, set_tracking
+from jobs.shops import ensure_default_shop
 from tests.conftest import both_databases
 
 pytestmark = pytest.mark.anyio
@@ -121,16 +122,38 @@ async def test_somebody_elses_change_is_not_overwritten(house: Database) -> None
 
 @both_databases
 async def test_what_happened_offline_keeps_its_time(house: Database) -> None:
-    made = await put(house, "R-6")
-    earlier = datetime.now(UTC) - timedelta(hours=3)
+    now = datetime.now(UTC)
+    earlier = now - timedelta(hours=3)
+    made, _ = await put_job(house, "R-6", JobFields(), Occasion("Till", at=now - timedelta(hours=5)))
     moved = await move_job(house, "R-6", "advance", Occasion("Van", at=earlier))
     assert moved.stage_at == earlier
     with pytest.raises(CodeError, match="in the future"):
         await move_job(house, "R-6", "advance", Occasion("Van", at=datetime.now(UTC) + timedelta(hours=1)))
     async with house.reading() as connection:
         [first, second] = await list_moves(connection, made.id)
-    assert (first.to_stage, second.to_stage) == (moved.stage, made.stage)  # in the order they happened
-    assert first.recorded_at > second.recorded_at
+    assert (first.to_stage, second.to_stage) == (made.stage, moved.stage)
+    assert (second.at, second.recorded_at > earlier + timedelta(hours=2)) == (earlier, True)
+
+
+@both_databases
+async def test_what_two_tills_tell_in_another_order_makes_no_trail_run_backwards(house: Database) -> None:
+    now = datetime.now(UTC)
+
+    def ago(hours: float) -> Occasion:
+        return Occasion("Till", at=now - timedelta(hours=hours))
+
+    made, _ = await put_job(house, "R-61", JobFields(), ago(9))
+    await move_job(house, "R-61", "advance", ago(2))
+    moved = await move_job(house, "R-61", "advance", ago(4))
+    assert moved.stage_at == ago(2).at
+    async with house.reading() as connection:
+        moves = await list_moves(connection, made.id)
+    assert [move.at for move in moves] == [ago(9).at, ago(2).at, ago(2).at]
+    assert [move.to_stage for move in moves][2] == moved.stage
+    with pytest.raises(CodeError, match="tell stages in the order"):
+        await put_job(house, "R-61", JobFields(stage=made.stage), ago(3))
+    close, _ = await put_job(house, "R-61", JobFields(stage=made.stage), ago(2.05))  # its clock is a little behind
+    assert (close.stage, close.stage_at) == (made.stage, ago(2).at)
 
 
 @both_databases

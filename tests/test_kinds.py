@@ -6,6 +6,7 @@ import pytest
 
 from codes.errors import Conflict, NotFound
 from database.engine import Database
+from jobs.expected import Expected, Stale
 from jobs.jobs import JobFields, Occasion, put_job
 from jobs.kinds import (
     count_by_kind,
@@ -17,23 +18,29 @@ from jobs.kinds import (
     reset_workflow,
 )
 from jobs.shops import ShopFields, ensure_default_shop, update_shop
-from jobs.workflows import BUILT_IN
+from jobs.workflows import BUILT_IN, Workflow
 from tests.conftest import both_databases
 
 WATCH = replace(BUILT_IN["repair"], kind="watch", name="Watch repair")
+
+
+def at(seen: Workflow) -> Expected:
+    return Expected(frozenset({seen.version}))
 
 
 @pytest.mark.anyio
 @both_databases
 async def test_a_change_takes_the_place_only_of_what_was_looked_at(db: Database) -> None:
     seen = await create_workflow(db, WATCH, who="Ops")
-    theirs = await put_workflow(db, replace(WATCH, keep_done_days=20), who="Somebody", instead_of=seen)
+    theirs = await put_workflow(db, replace(WATCH, keep_done_days=20), who="Somebody", expected=at(seen))
     mine = replace(WATCH, keep_done_days=10)
-    with pytest.raises(Conflict, match="somebody else has changed"):
-        await put_workflow(db, mine, who="Ops", instead_of=seen)
+    with pytest.raises(Stale, match="somebody changed it meanwhile"):
+        await put_workflow(db, mine, who="Ops", expected=at(seen))
+    with pytest.raises(Stale, match="somebody changed it meanwhile"):
+        await reset_workflow(db, "watch", who="Ops", expected=at(seen))
     async with db.reading() as connection:
         assert await get_workflow(connection, "watch") == theirs
-    assert await put_workflow(db, mine, who="Ops", instead_of=theirs) == mine
+    assert await put_workflow(db, mine, who="Ops", expected=at(theirs)) == mine
     assert await put_workflow(db, WATCH, who="Ops") == WATCH
 
 

@@ -10,7 +10,8 @@ from database.engine import Database
 from database.schema import outgoing_events
 from jobs.jobs import JobFields, Occasion, delete_job, move_job, put_job
 from jobs.moves import tell
-from jobs.outgoing import KEEP_EVENTS, forget_events, list_events
+from jobs.outgoing import KEEP_EVENTS, EventSearch, forget_events, list_events, list_newest_events
+from jobs.shops import ShopFields, create_shop
 from tests.conftest import both_databases
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +48,28 @@ async def test_what_happened_is_read_in_order_from_where_one_was(db: Database) -
     assert "Bicycle" not in str(events)
     await delete_job(db, "R-1", ON)
     assert await told(db) == [("job.deleted", None)]
+
+
+@both_databases
+async def test_they_are_narrowed_and_read_backwards(db: Database) -> None:
+    await put_job(db, "طلب/1", JobFields(), ON)
+    await create_shop(db, ShopFields(name="Harbour"), who="Ops")
+    await put_job(db, "R-2", JobFields(shop="Harbour"), ON)
+    await move_job(db, "R-2", "advance", ON, shop="Harbour")
+    async with db.reading() as connection:
+        everything = [one.id for one in await list_newest_events(connection, None, 100)]
+        assert everything == sorted(everything, reverse=True)
+        assert [one.id for one in await list_newest_events(connection, everything[0], 1)] == [everything[1]]
+        for search, count in (
+            (EventSearch(event="job.created"), 2),
+            (EventSearch(shop="Harbour"), 2),
+            (EventSearch(shop="Harbour", event="job.moved", reference="R-2"), 1),
+            (EventSearch(reference="طلب/1"), 1),
+            (EventSearch(reference="r-2"), 0),
+            (EventSearch(reference="R-2\x00"), 0),
+        ):
+            forwards = await list_events(connection, 0, 100, search)
+            assert (len(forwards), await list_newest_events(connection, None, 100, search)) == (count, forwards[::-1])
 
 
 @both_databases

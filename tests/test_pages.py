@@ -35,6 +35,8 @@ PAGES = [
     "/stickers",
     "/job-times",
     "/kinds",
+    "/kinds/repair/rules",
+    "/events",
     "/tokens",
     "/places",
     "/docs",
@@ -52,6 +54,8 @@ FORMS = [
     "/kinds",
     "/kinds/repair",
     "/kinds/repair/reset",
+    "/kinds/repair/rules",
+    "/kinds/repair/rules/undo",
     "/tokens",
     "/tokens/ci/revoke",
 ]

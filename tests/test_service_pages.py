@@ -49,7 +49,9 @@ def test_it_tells_times_and_promises_of_the_days_asked_for(
 
 
 def test_days_that_make_no_sense_are_said(viewer: Person) -> None:  # noqa: F811
-    for asked in ("from=2026-02-02&to=2026-01-01", "from=yesterday", "to=31.12.2026"):
+    said = {"from=2026-02-02&to=2026-01-01": "swap them", "from=yesterday": "yesterday", "to=31.12.2026": "31.12.2026"}
+    for asked, words in said.items():
         refused = viewer.get(f"/job-times?{asked}")
-        assert (refused.status_code, 'role="alert"' in refused.text) == (422, True)
+        alert = refused.text.partition('role="alert"')[2].partition("</p>")[0]
+        assert (refused.status_code, words in alert, "T00:00" in alert) == (422, True, False), alert
         assert "No job moved" not in refused.text

@@ -1,5 +1,6 @@
 """Kinds of jobs and message templates in a real browser: by keyboard alone, with and without scripts, seen by axe."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +15,12 @@ __all__ = ["browser", "signed_in"]  # fixtures
 
 @pytest.fixture(scope="module")
 def waymark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with Running(tmp_path_factory.mktemp("settings")) as running:
+    folder = tmp_path_factory.mktemp("settings")
+    rules = [{"name": "Done", "when": [{"job": ["done"]}, {"country": ["AE"]}], "to": "https://example.com/review"}]
+    (folder / "rules.json").write_text(json.dumps(rules))
+    with Running(folder) as running:
         running.cli("job", "add", "A-1")
+        running.cli("kind", "rules", "order", "--file", str(folder / "rules.json"))
         yield running
 
 
@@ -92,6 +97,26 @@ def test_a_message_is_counted_while_it_is_written(browser: Browser, waymark: Run
     expect(text).to_have_value("{shop}: Thank you, we have received: {item}. Expected: {eta}. {tracking}")
 
 
+def test_rules_of_a_kind_are_shown_while_they_are_written_and_undone_by_keyboard_alone(
+    browser: Browser, waymark: Running, signed_in: StorageState
+) -> None:
+    page = watched(browser.new_context(storage_state=signed_in, **LOOKS["light"]))
+    page.goto(f"{waymark.dashboard_url}/kinds/repair")
+    page.get_by_role("link", name="Where slips lead").press("Enter")
+    page.get_by_role("button", name="When it is done").press("Enter")
+    expect(page.get_by_label("Then to")).to_be_focused()
+    page.keyboard.type("https://example.com/review")
+    expect(page.locator("#ways")).to_contain_text("https://example.com/review")  # before anything is saved
+    page.get_by_role("checkbox", name="Also give them to the jobs there are: 1 open job").press("Space")
+    page.get_by_role("button", name="Save the rules").last.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("1 job got them, too.")
+    assert waymark.cli_json("job", "rules", "A-1")[0]["to"] == "https://example.com/review"
+    look_at(page, "kind-rules-saved-light")
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Undone")
+    assert waymark.cli_json("job", "rules", "A-1") == waymark.cli_json("kind", "rules", "repair") == []
+
+
 def test_it_all_works_without_scripts(browser: Browser, waymark: Running, signed_in: StorageState) -> None:
     context = browser.new_context(storage_state=signed_in, java_script_enabled=False, **LOOKS["phone"])
     page = context.new_page()
@@ -102,6 +127,20 @@ def test_it_all_works_without_scripts(browser: Browser, waymark: Running, signed
     added.get_by_label("English").fill("At your door")
     page.locator(".save-bar").get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("Saved.")
+    page.goto(f"{waymark.dashboard_url}/jobs/A-1")
+    page.get_by_role("link", name="rules of this job").click()
+    page.get_by_role("button", name="When it is ready").click()
+    page.get_by_label("Then to").fill("https://example.com/pick-up")
+    page.get_by_role("button", name="Show where it leads").click()
+    expect(page.locator("#ways")).to_contain_text("https://example.com/pick-up")
+    page.get_by_role("button", name="Save the rules").last.click()
+    expect(page.get_by_role("status")).to_contain_text("Saved.")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status")).to_contain_text("Undone")
+    page.goto(f"{waymark.dashboard_url}/jobs/A-1")
+    page.get_by_role("link", name="Events of this job").click()
+    page.get_by_text("What is told").first.click()
+    expect(page.get_by_role("region", name="as JSON")).to_contain_text('"reference": "A-1"')
     page.goto(f"{waymark.dashboard_url}/shops/1/templates/late/sms/en")
     page.get_by_label("Message", exact=True).fill("Sorry! {eta}")
     page.get_by_role("button", name="Show the preview").click()
@@ -121,6 +160,9 @@ def test_every_page_is_accessible_in_every_look(
     pages = {
         "kind": "/kinds/repair",
         "kind-reset": "/kinds/brief/reset",
+        "kind-rules": "/kinds/order/rules",
+        "job-rules": "/jobs/A-1/rules",
+        "job-events": "/events?reference=A-1",
         "templates": "/shops/1/templates",
         "template": "/shops/1/templates/ready/sms/ar",
         "template-mail": "/shops/1/templates/ready/email/en",

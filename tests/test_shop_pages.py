@@ -102,6 +102,24 @@ def test_a_setting_that_cannot_be_is_refused_and_what_was_typed_stays(editor: Pe
     assert editor.get(f"/api/v1{path}").json()["name"] == f"Refusing {field}"
 
 
+def test_estimates_that_count_every_hour_say_so_once_and_where_to_change_it(editor: Person) -> None:  # noqa: F811
+    shop = shop_of(editor, "Night Owl")
+    for reference, due_at in (("N-1", ""), ("N-2", ""), ("promised", "2031-03-05T16:30")):
+        made = editor.send("/jobs", reference=reference, kind="repair", shop="Night Owl", due_at=due_at)
+        assert made.status_code == 303, made.text
+    said = f'count every hour, day and night, until the shop has <a href="{shop}#f-hours">opening hours</a>.'
+    board, job, promised = "/jobs?shop=Night+Owl", "/jobs/N-1?shop=Night+Owl", "/jobs/promised?shop=Night+Owl"
+    assert editor.get(board).text.count(said) == editor.get(job).text.count(said) == 1
+    assert "<bdi>Night Owl</bdi> count every hour" in editor.get(board).text
+    for path in (promised, f"{board}&q=promised"):
+        assert (editor.get(path).status_code, "count every hour" in editor.get(path).text) == (200, False)
+    assert 'id="f-hours"' in editor.get(shop).text
+    assert "empty: they count every hour" in editor.get(shop).text
+    assert editor.send(shop, **GOOD | {"name": "Night Owl"}).status_code == 303
+    for path in (board, job):
+        assert "count every hour, day" not in editor.get(path).text
+
+
 def test_a_logo_is_added_and_taken_away(editor: Person) -> None:  # noqa: F811
     path = shop_of(editor, "With a logo")
     picture = BytesIO()

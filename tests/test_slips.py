@@ -152,7 +152,7 @@ def test_a_job_without_a_code_has_no_slip() -> None:
     [
         ("pdf", {"width_mm": 5}, "5 mm cannot be printed"),
         ("zpl", {"height_mm": 500}, "500 mm cannot be printed"),
-        ("zpl", {"dots_per_mm": 10}, "8 or 12 dots"),
+        ("zpl", {"dots_per_mm": 10}, "203 or 300 dpi"),
         ("escpos", {"paper_dots": 400}, "384 dots wide"),
         ("escpos", {"feed_lines": 99}, "0 to 20 lines"),
         ("svg", {}, "no slip 'svg'"),

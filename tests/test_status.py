@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.languages import LANGUAGES
 from jobs.shops import Shop
-from jobs.status import StatusPage, state_for_rules, status_page
+from jobs.status import Opening, StatusPage, state_for_rules, status_page
 from jobs.status_html import status_html
 from jobs.status_sources import JobSource, PublicMove
 from jobs.texts import PSEUDO, texts_for
@@ -75,9 +75,7 @@ def job(stages: Sequence[str], *, eta_h: float | None = None, shop: Shop = SHOP,
 
 
 def seen(source: JobSource, after_h: float) -> StatusPage:
-    page = status_page(source, MONDAY + timedelta(hours=after_h))
-    assert page is not None
-    return page
+    return status_page(source, MONDAY + timedelta(hours=after_h))
 
 
 def way(page: StatusPage) -> list[str]:
@@ -154,11 +152,12 @@ def test_only_open_jobs_are_late_and_all_of_them_are_after_their_date(stage: str
         assert (page.new_at.minute, page.new_at.second) == (0, 0)
 
 
-def test_the_new_date_of_a_late_job_stays_for_the_hour() -> None:
+def test_the_new_date_of_a_late_job_stays_until_it_has_passed() -> None:
     source = job(["repair"], eta_h=1)
-    tags = {status_html(source, seen(source, hour), texts_for("en"), MONDAY)[1] for hour in (10.1, 10.3, 10.8)}
+    tags = {status_html(source, seen(source, hour), texts_for("en"), MONDAY)[1] for hour in (8.1, 8.3, 8.8, 9.9)}
     assert len(tags) == 1
-    assert seen(source, 10.1).new_at != seen(source, 14).new_at
+    assert seen(source, 8.1).new_at == MONDAY + timedelta(hours=10)
+    assert seen(source, 10.1).new_at == MONDAY + timedelta(hours=23)  # not at night: 08:00
 
 
 def test_note_and_photo_are_the_shops_choice() -> None:
@@ -170,17 +169,17 @@ def test_note_and_photo_are_the_shops_choice() -> None:
     assert (shown.note, shown.has_photo) == ("A note", True)
 
 
-def test_a_frozen_page_is_as_of_then() -> None:
-    frozen = replace(
-        SHOP, tracking="frozen", tracking_at=MONDAY + timedelta(hours=1.5), show_note=True, show_photo=True
-    )
-    source = job(["intake", "diagnosis", "ready"], eta_h=3, shop=frozen)
+def test_a_frozen_page_stands_still() -> None:
+    """By the clock and the opening hours of then; whether the shop is open is of now."""
+    frozen_at = MONDAY + timedelta(hours=1.5)
+    shop = replace(SHOP, tracking="frozen", tracking_at=frozen_at, opening_hours=WORKDAYS)
+    source = job(["intake", "diagnosis"], eta_h=3, shop=shop, frozen_at=frozen_at, frozen_calendar=SHOP.calendar)
     page = seen(source, 99)
     assert (page.stage.key, page.word, page.since) == ("diagnosis", "may-be-late", MONDAY + timedelta(hours=1))
-    assert page.frozen_at == frozen.tracking_at
+    assert page.frozen_at == frozen_at
     assert page.updated_at == MONDAY + timedelta(hours=1)
-    assert (page.note, page.has_photo) == ("", False)  # changed since, so nobody knows what they were
-    assert status_page(replace(source, shop=replace(frozen, tracking_at=MONDAY - timedelta(1))), MONDAY) is None
+    assert (replace(page, opening=None), page.opening) == (replace(seen(source, 2), opening=None), Opening(True, None))
+    assert state_for_rules(source, MONDAY + timedelta(hours=99)) == "in-progress"
 
 
 def test_a_shop_that_never_opens_gives_no_new_date() -> None:

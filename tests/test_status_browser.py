@@ -70,8 +70,8 @@ def _fill(waymark: Running, house: House) -> dict[str, Job]:
         "ready": house.put("R-3", **shop),
     }
     photo = photo_from(picture())
-    in_database(waymark.data, lambda db: set_photo(db, "R-2", photo, ON))
-    house.move("R-3", "ready")
+    in_database(waymark.data, lambda db: set_photo(db, "R-2", photo, ON, "Corner Repairs"))
+    house.move("R-3", "ready", "Corner Repairs")
     for tracking in ("frozen", "withdrawn"):
         shop_id = house.shop(f"Shop {tracking}")
         found[tracking] = house.put(f"S-{tracking}", shop=f"Shop {tracking}", item="Radio")
@@ -164,7 +164,7 @@ def longer_pages() -> dict[str, str]:
             ("estimated", job(["intake"], eta_h=99, shop=shop, workflow=kind, is_promised=False), 1),
             ("ready", job(["intake", "ready"], shop=shop, workflow=kind), 12),
             ("done", job(["intake", "done"], shop=shop, workflow=kind), 12),
-            ("frozen", job(["intake"], shop=replace(shop, tracking="frozen", tracking_at=MONDAY), workflow=kind), 12),
+            ("frozen", job(["intake"], shop=shop, workflow=kind, frozen_at=MONDAY), 12),
         )
     }
     found |= {f"ended-{expired}": ended_html(shop, texts, MONDAY, expired=expired) for expired in (True, False)}
@@ -185,7 +185,7 @@ def test_an_open_page_of_a_job_that_is_deleted_goes(
     page.goto(f"{waymark.short_url}{path_of(jobs['deleted'])}?hl=en")
     expect(page.get_by_role("heading", level=1)).to_have_text("Received")
     with ThreadPoolExecutor(1) as beside:
-        beside.submit(in_database, waymark.data, lambda db: delete_job(db, "R-10", ON)).result()
+        beside.submit(in_database, waymark.data, lambda db: delete_job(db, "R-10", ON, "Corner Repairs")).result()
     wait_for(lambda: ask(waymark.public_port, path_of(jobs["deleted"])).status == 404, "the page to be gone")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when one comes back to the page
     expect(page.get_by_role("heading", level=1)).to_have_text("We don't know this code")
@@ -251,7 +251,7 @@ def test_an_open_page_shows_a_move_says_it_and_keeps_the_focus(
     expect(page.get_by_role("heading", level=1)).to_have_text("Received")
     page.get_by_role("link", name="WhatsApp").focus()
     with ThreadPoolExecutor(1) as beside:
-        beside.submit(house.move, "R-9").result()
+        beside.submit(house.move, "R-9", shop="Corner Repairs").result()
         seen = beside.submit(
             wait_for, lambda: "<h1><bdi>Being" in ask(waymark.public_port, path_of(jobs["changing"])).text, "the move"
         )

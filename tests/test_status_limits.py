@@ -78,7 +78,7 @@ def full_house(house: House) -> dict[str, Job]:
     }
     house.move("R-3", "away", "Corner Repairs")
     photo = photo_from(picture())
-    in_database(house.folder, lambda db: set_photo(db, "R-1", photo, ON))
+    in_database(house.folder, lambda db: set_photo(db, "R-1", photo, ON, "Corner Repairs"))
     in_database(house.folder, lambda db: expire_jobs(db, [found["expired"].id], at=datetime.now(UTC)))
     for tracking in ("frozen", "withdrawn"):
         shop_id = house.shop(f"Shop {tracking}")

@@ -36,7 +36,7 @@ def shop(house: House) -> int:
 @pytest.fixture(scope="module")
 def bicycle(waymark: Running, house: House, shop: int) -> Job:
     house.put("R-1042", shop="Corner Repairs", item="Bicycle, blue", public_note="Brake worn")
-    job = house.move("R-1042")
+    job = house.move("R-1042", shop="Corner Repairs")
     page_of(waymark, job)
     return job
 
@@ -174,7 +174,7 @@ def test_a_poll_gets_nothing_until_something_changes(waymark: Running, house: Ho
     unchanged = ask(waymark.public_port, path_of(job), **known)
     assert (unchanged.status, unchanged.body) == (304, b"")
     assert ask(waymark.public_port, path_of(job) + "?hl=fr", **known).status == 200
-    house.move("R-2")
+    house.move("R-2", shop="Corner Repairs")
     changed = wait_for(
         lambda: answer if (answer := ask(waymark.public_port, path_of(job), **known)).status == 200 else None,
         "the move",
@@ -202,15 +202,15 @@ def test_a_late_job_says_sorry_and_offers_a_call(waymark: Running, house: House,
 def test_ready_and_done_are_said_and_undoing_leaves_no_trace(waymark: Running, house: House, shop: int) -> None:
     job = house.late("R-4", shop="Corner Repairs")
     page_of(waymark, job)
-    house.move("R-4", "ready")
+    house.move("R-4", "ready", "Corner Repairs")
     wait_for(lambda: "<b>Ready</b>" in ask(waymark.public_port, path_of(job)).text, "ready")
     text = ask(waymark.public_port, path_of(job)).text
     assert "Ready since: <bdi>" in text
     assert "Late" not in text
     assert "calendar.ics" not in text
-    house.move("R-4", "deliver")
+    house.move("R-4", "deliver", "Corner Repairs")
     wait_for(lambda: "<b>Done</b>" in ask(waymark.public_port, path_of(job)).text, "done")
-    house.move("R-4", "diagnosis")
+    house.move("R-4", "diagnosis", "Corner Repairs")
     wait_for(lambda: "<h1><bdi>Being examined" in ask(waymark.public_port, path_of(job)).text, "reopened")
     assert "class=c><bdi>Ready for pick-up" in ask(waymark.public_port, path_of(job)).text
 
@@ -218,7 +218,7 @@ def test_ready_and_done_are_said_and_undoing_leaves_no_trace(waymark: Running, h
 def test_note_and_photo_only_where_the_shop_shows_them(waymark: Running, house: House, shop: int) -> None:
     job = house.put("R-5", shop="Corner Repairs", public_note="Brake worn\nب")
     photo = photo_from(picture())
-    in_database(waymark.data, lambda db: set_photo(db, "R-5", photo, ON))
+    in_database(waymark.data, lambda db: set_photo(db, "R-5", photo, ON, "Corner Repairs"))
     page_of(waymark, job)
     shown_at = f"{path_of(job)}/photo.jpg"
     assert ask(waymark.public_port, shown_at).status == 404
@@ -238,7 +238,7 @@ def test_note_and_photo_only_where_the_shop_shows_them(waymark: Running, house: 
 def test_unknown_malformed_and_deleted_tokens_are_one_answer(waymark: Running, house: House, shop: int) -> None:
     gone = house.put("R-6", shop="Corner Repairs")
     page_of(waymark, gone)
-    in_database(waymark.data, lambda db: delete_job(db, "R-6", ON))
+    in_database(waymark.data, lambda db: delete_job(db, "R-6", ON, "Corner Repairs"))
     wait_for(lambda: ask(waymark.public_port, path_of(gone)).status == 404, "the page to be gone")
     waymark.cli("code", "add", "https://example.com/", "--slug", "no-job")
     tokens = ["0" * 16, "x", "%00", "%ff%fe", "a" * 300, "no-job", "..%2f", "a%20b%20c", "-", path_of(gone)[3:]]
@@ -270,26 +270,38 @@ def test_an_expired_link_says_so_with_the_shops_contact(waymark: Running, house:
 
 
 def test_a_frozen_shops_pages_stay_as_of_then_and_a_withdrawn_ones_are_gone(waymark: Running, house: House) -> None:
-    shop = house.shop("Frozen Ltd", show_note=True)
-    job = house.put("F-1", shop="Frozen Ltd", public_note="Before")
-    page_of(waymark, job)
+    shop = house.shop("Frozen Ltd", show_note=True, show_photo=True)
+    due = datetime(2031, 3, 5, 16, 30, tzinfo=UTC)
+    job = house.put("F-1", shop="Frozen Ltd", item="Lamp", public_note="Before", due_at=due)
+    photo, other = photo_from(picture()), photo_from(picture())
+    in_database(waymark.data, lambda db: set_photo(db, "F-1", photo, ON, "Frozen Ltd"))
+    path = path_of(job)
+    wait_for(lambda: "photo.jpg" in ask(waymark.public_port, path).text, "its photo")
+    entry = ask(waymark.public_port, f"{path}/calendar.ics").body
     house.track(shop, "frozen")
-    house.put("F-1", shop="Frozen Ltd", public_note="After")
-    house.move("F-1", "ready", "Frozen Ltd")
     frozen = wait_for(
-        lambda: page.text if "no longer updated" in (page := ask(waymark.public_port, path_of(job))).text else None,
-        "frozen",
+        lambda: page if "no longer updated" in (page := ask(waymark.public_port, path)).text else None, "frozen"
     )
-    assert "<h1><bdi>Received" in frozen
-    assert "After" not in frozen
-    assert "<script" not in frozen
+    house.put("F-1", shop="Frozen Ltd", item="Candle", public_note="After", due_at=due + timedelta(days=9))
+    in_database(waymark.data, lambda db: set_photo(db, "F-1", other, ON, "Frozen Ltd"))
+    house.move("F-1", "ready", "Frozen Ltd")
+    page_of(waymark, house.put("F-2", shop="Corner Repairs"))  # it has heard of all before, too
+    poll = {"If_None_Match": frozen.headers["etag"], "Waymark_Poll": "1"}
+    assert ask(waymark.public_port, path, **poll).status == 304
+    assert ask(waymark.public_port, path).text == frozen.text
+    assert ask(waymark.public_port, f"{path}/calendar.ics").body == entry
+    assert ask(waymark.public_port, f"{path}/photo.jpg").body == photo != other
+    for part in ("<h1><bdi>Received", "Lamp", "Before", "5 March 2031"):
+        assert part in frozen.text
+    assert "<script" not in frozen.text
     house.track(shop, "withdrawn")
-    gone = wait_for(
-        lambda: answer if (answer := ask(waymark.public_port, path_of(job))).status == 410 else None, "withdrawn"
-    )
+    gone = wait_for(lambda: answer if (answer := ask(waymark.public_port, path)).status == 410 else None, "withdrawn")
     assert 'href="tel:+49301234567"' in gone.text
     house.track(shop, "on")
-    wait_for(lambda: "<h1><bdi>Ready" in ask(waymark.public_port, path_of(job)).text, "tracking again")
+    present = wait_for(lambda: page if (page := ask(waymark.public_port, path)).status == 200 else None, "the present")
+    for part in ("<h1><bdi>Ready", "Candle", "After"):
+        assert part in present.text
+    assert ask(waymark.public_port, f"{path}/photo.jpg").body == other
 
 
 def test_the_calendar_entry_moves_with_the_date(waymark: Running, house: House, shop: int) -> None:

@@ -56,11 +56,16 @@ def text_of(page: httpx2.Response) -> str:
     return html.unescape(found[1])
 
 
+def save(person: Person, path: str, **fields: str) -> httpx2.Response:
+    """As the form does it that was opened just now."""
+    return person.send(path, version=hidden(person.get(path), "version"), do="save", **fields)
+
+
 def test_the_list_says_which_are_the_shop_s_own(editor: Person) -> None:  # noqa: F811
     page = editor.get("/shops/1/templates")
     assert len(re.findall(r'href="/shops/1/templates/\w+/\w+/\w+"', page.text)) == 72
     assert "Your own" not in page.text
-    assert editor.send(READY, text="Come and get it", do="save").status_code == 303
+    assert save(editor, READY, text="Come and get it").status_code == 303
     page = editor.get("/shops/1/templates")
     assert re.findall(r'href="([^"]+)" class="own"', page.text) == [READY]
     assert "1 text is your own" in page.text
@@ -110,12 +115,12 @@ def test_a_text_that_cannot_be_filled_is_refused_beside_it_and_stays(
 
 def test_an_e_mail_has_a_subject_and_no_count(editor: Person) -> None:  # noqa: F811
     path = "/shops/1/templates/late/email/ar"
-    refused = editor.send(path, text="{item}", subject="{shp}", do="save")
+    refused = save(editor, path, text="{item}", subject="{shp}")
     assert (refused.status_code, 'id="f-subject-error"' in refused.text, 'id="f-text-error"' in refused.text) == (
         422, True, False
     )  # fmt: skip
     assert 'value="{shp}"' in refused.text
-    assert editor.send(path, text="{item}\r\n{stage}", subject="{shop}: {reference}", do="save").status_code == 303
+    assert save(editor, path, text="{item}\r\n{stage}", subject="{shop}: {reference}").status_code == 303
     page = editor.get(path)
     assert (text_of(page), part(page, "length")) == ("{item}\n{stage}", "")
     assert 'dir="rtl"' in page.text
@@ -126,13 +131,31 @@ def test_an_e_mail_has_a_subject_and_no_count(editor: Person) -> None:  # noqa: 
 def test_going_back_to_the_built_in_text_is_asked_first(editor: Person) -> None:  # noqa: F811
     came = text_of(editor.get(READY))
     assert f'href="{READY}/reset"' not in editor.get(READY).text
-    assert editor.send(READY, text="Ours", do="save").status_code == 303
+    assert save(editor, READY, text="Ours").status_code == 303
     assert f'href="{READY}/reset"' in editor.get(READY).text
     assert html.escape(came) in editor.get(f"{READY}/reset").text
     assert text_of(editor.get(READY)) == "Ours"
     for _tap in range(2):
         assert editor.send(f"{READY}/reset").status_code == 303
         assert text_of(editor.get(READY)) == came
+
+
+def test_of_two_who_write_the_same_text_the_second_loses_nothing(editor: Person) -> None:  # noqa: F811
+    path = "/shops/1/templates/late/sms/en"
+    began = hidden(editor.get(path), "version")
+    assert save(editor, path, text="Theirs: {item}").status_code == 303
+    looked = editor.send(path, text="Mine: {item}", version=began, do="look")
+    assert hidden(looked, "version") == began
+    refused = editor.send(path, text="Mine: {item}", version=began, do="save")
+    assert (refused.status_code, text_of(refused)) == (409, "Mine: {item}")
+    assert 'role="alert">Somebody else has changed this text meanwhile; yours was not saved.' in refused.text
+    now = refused.text.partition("What it says now")[2].partition("</section>")[0]
+    assert "Theirs: {item}" in now
+    assert text_of(editor.get(path)) == "Theirs: {item}"
+    again = editor.send(path, text=text_of(refused), version=hidden(refused, "version"), do="save")
+    assert (again.status_code, text_of(editor.get(path))) == (303, "Mine: {item}")
+    assert "What it says now" not in editor.get(path).text
+    assert editor.send(f"{path}/reset").status_code == 303
 
 
 def test_a_viewer_reads_and_changes_nothing(viewer: Person) -> None:  # noqa: F811
@@ -161,7 +184,7 @@ def test_what_is_changed_on_the_pages_is_what_customers_read(tmp_path_factory: p
             wait_for(lambda: "Safely with us" in customer_s_page(waymark, token), "the new name on the public port")
             shop = waymark.get("/shops")["shops"][0]["id"]
             path = f"/shops/{shop}/templates/created/sms/en"
-            told = {"csrf": fields["csrf"], "text": "{item} arrived: {stage}. {tracking}", "do": "save"}
+            told = fields_in(browser.get(path).text) | {"text": "{item} arrived: {stage}. {tracking}", "do": "save"}
             assert browser.post(path, data=told).status_code == 303
             link = waymark.get("/jobs/R-1")["short_url"]
             assert f"Bicycle arrived: Safely with us. {link}" in browser.get("/jobs/R-1").text

@@ -209,6 +209,20 @@ def test_it_opens_next_at_the_first_open_moment(calendar: Calendar, at: datetime
     assert not calendar.between(at, opening)
 
 
+@settings(max_examples=60, deadline=None)
+@given(calendars(), moments())
+def test_it_closes_at_the_end_of_the_opening_that_a_moment_is_in(calendar: Calendar, at: datetime) -> None:
+    closing = calendar.closing(at)
+    if closing is None:
+        assert calendar.next_opening(at) is None
+        return
+    assert closing >= at
+    assert calendar.closing(closing) == closing
+    assert calendar.is_open(closing - timedelta(microseconds=1))
+    if calendar.is_open(at):
+        assert calendar.between(at, closing) == closing - at
+
+
 @settings(max_examples=40, deadline=None)
 @given(calendars(), st.lists(moments(), min_size=3, max_size=3).map(sorted))
 def test_working_time_adds_up(calendar: Calendar, three: list[datetime]) -> None:

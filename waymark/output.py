@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
 from typing import Any, Final, Literal, TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class ExitCode(IntEnum):
@@ -121,11 +122,15 @@ def clean(value: Any) -> str:
     return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
 
 
-def when(moment: str | None) -> str:
-    """An ISO time of the API in this machine's zone."""
+def when(moment: str | None, zone: str | None = None) -> str:
+    """An ISO time of the API in ``zone``, or in this machine's when that is None or not known here."""
     if not moment:
         return ""
-    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    try:
+        local = datetime.fromisoformat(moment).astimezone(ZoneInfo(zone) if zone else None)
+    except ZoneInfoNotFoundError:
+        local = datetime.fromisoformat(moment).astimezone()
+    return local.strftime("%Y-%m-%d %H:%M %Z")
 
 
 def plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:

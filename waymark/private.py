@@ -42,6 +42,7 @@ from database.changes import last_seq, prune_changes
 from database.engine import Database, DatabaseError, existing_only, to_its_end
 from database.migrate import migrate
 from geo.places import Places
+from jobs.lateness import keep_telling_of_late_jobs
 from redirector.lookup import all_domains, all_routes
 from redirector.snapshot import SnapshotError, read_snapshot, write_snapshot
 from redirector.visitors import Visitors
@@ -105,6 +106,7 @@ def open_parts(config: Config, live: LiveFeed) -> Any:
             ),
             asyncio.create_task(_always("erasure", erasure.run)),
             asyncio.create_task(_always("retention", lambda: keep_retention(database))),
+            asyncio.create_task(_always("lateness", lambda: keep_telling_of_late_jobs(database))),
             asyncio.create_task(_always("backup", backups.run)),
             asyncio.create_task(_always("guardian", guardian.run)),
             asyncio.create_task(_always("tasks", lambda: keep_doing_tasks(database, _handlers(parts, importing)))),

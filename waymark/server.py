@@ -168,7 +168,7 @@ def set_up_logging(name: str) -> None:
         format=f"%(asctime)s {name} %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
-    for noisy in ("alembic", "httpx2", "httpcore2"):
+    for noisy in ("alembic", "httpx2", "httpcore2", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It repeats with a traceback what the apps log in one line, a refused start above all.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)

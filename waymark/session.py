@@ -68,6 +68,11 @@ class Session:
         return self._open.enter_context(closing(Client.local(self.config)))
 
 
+def if_match(version: int | str | None) -> dict[str, str]:
+    """Headers of a change that is only for this version; None: for any."""
+    return {} if version is None else {"If-Match": f'"{version}"'}
+
+
 def command(
     app: typer.Typer, name: str
 ) -> Callable[[Callable[Concatenate[Session, P], int | None]], Callable[Concatenate[Session, P], int | None]]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from dashboard.access import TheParts, Viewer
-from jobs.outgoing import list_events
+from jobs.outgoing import EVENTS, EventSearch, list_events
 
 router = APIRouter(tags=["jobs"])
 
@@ -17,7 +17,7 @@ class EventOut(BaseModel):
 
     id: int
     at: datetime
-    event: str = Field(examples=["job.created", "job.moved", "job.delivered", "job.estimated", "job.deleted"])
+    event: str = Field(examples=list(EVENTS))
     job: dict[str, Any]
 
 
@@ -32,9 +32,12 @@ async def get_events(
     parts: TheParts,
     after: Annotated[int, Query(ge=0, le=2**53 - 1, description="From `next` of the answer before; 0: all.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    event: Annotated[str, Query(max_length=40, description="Only these, such as job.delivered.")] = "",
+    shop: Annotated[str, Query(max_length=120, description="Only of this shop's jobs, by its name.")] = "",
+    reference: Annotated[str, Query(max_length=200, description="Only of jobs with this reference.")] = "",
 ) -> EventPage:
     """What happened to jobs, the oldest first. Those of the last 90 days; those of a job go with it."""
     async with parts.database.reading() as connection:
-        found = await list_events(connection, after, limit)
+        found = await list_events(connection, after, limit, EventSearch(event, shop, reference))
     told = [EventOut(id=one.id, at=one.at, event=one.event, job=dict(one.payload)) for one in found]
     return EventPage(events=told, next=told[-1].id if told else after)

@@ -1,6 +1,6 @@
 """Catching up over the API: what a shop's system did while it was offline, in one request; and all jobs as a file."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,13 +10,12 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response, StreamingResponse
 
 from codes.alphabet import CodeError
-from codes.errors import Conflict, NotFound
 from dashboard.access import Editor, Owner, TheParts
 from dashboard.api.job_models import WHEN, Contents, Moment, Refusing
 from dashboard.api.jobs import ShopName
 from dashboard.parts import Parts
 from dashboard.problems import entry_message, status_of
-from jobs.catching_up import MAX_ENTRIES, MAX_ID, Entry, Outcome, catch_up
+from jobs.catching_up import MAX_ENTRIES, MAX_ID, Entry, Outcome, Refusal, catch_up
 from jobs.exporting import job_records
 from jobs.shops import get_shop_named
 
@@ -90,7 +89,7 @@ class VerdictsOut(BaseModel):
 @router.post("/jobs/batch", max_body_size=MAX_BATCH_BYTES)
 async def batch(body: BatchIn, who: Editor, parts: TheParts) -> VerdictsOut:
     """Up to 1,000 entries, one after the other; each has its own verdict, and one that is refused stops no other."""
-    verdicts = [await _verdict(parts, entry, who.name) for entry in body.entries]
+    verdicts = await _verdicts(parts, body.entries, who.name)
     refused = sum(verdict.result == "refused" for verdict in verdicts)
     seen = sum(verdict.seen for verdict in verdicts)
     return VerdictsOut(done=len(verdicts) - refused - seen, seen=seen, refused=refused, verdicts=verdicts)
@@ -111,16 +110,31 @@ async def _lines(parts: Parts, shop_id: int | None) -> AsyncIterator[bytes]:
             yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
-async def _verdict(parts: Parts, given: Any, who: str) -> VerdictOut:
+async def _verdicts(parts: Parts, given: Sequence[Any], who: str) -> list[VerdictOut]:
+    read = [_entry_of(one) for one in given]
+    told = iter(await catch_up(parts.database, [entry for entry in read if isinstance(entry, Entry)], who=who))
+    return [
+        found if isinstance(found, VerdictOut) else _verdict(one, next(told))
+        for one, found in zip(given, read, strict=True)
+    ]
+
+
+def _entry_of(given: Any) -> Entry | VerdictOut:
+    """What is refused before anything is looked up, with its verdict."""
     if not isinstance(given, EntryIn):
         return _misfit(given)
     try:
-        outcome = await catch_up(parts.database, given.entry(), who=who)
-    except (CodeError, NotFound, Conflict) as error:
-        return VerdictOut(
-            reference=given.reference, id=given.id, status=status_of(error), result="refused", problem=str(error)
-        )
-    return VerdictOut(reference=given.reference, id=given.id, **_told(outcome))
+        return given.entry()
+    except CodeError as error:
+        return _verdict(given, error)
+
+
+def _verdict(given: EntryIn, told: Outcome | Refusal) -> VerdictOut:
+    if isinstance(told, Outcome):
+        return VerdictOut(reference=given.reference, id=given.id, **_told(told))
+    return VerdictOut(
+        reference=given.reference, id=given.id, status=status_of(told), result="refused", problem=str(told)
+    )
 
 
 def _misfit(given: Any) -> VerdictOut:

@@ -16,7 +16,7 @@ from dashboard.api.job_models import is_staff
 from dashboard.api.jobs import Reference, ShopName, asked_job, file_name
 from dashboard.labels import FONTS
 from jobs.history_files import History, history_csv, history_pdf
-from jobs.kinds import get_workflow
+from jobs.kinds import check_names, get_workflow
 from jobs.register import get_details, list_moves
 from jobs.service_report import MAX_JOBS, service_report
 from jobs.service_times import service, stays
@@ -50,6 +50,7 @@ class StayOut(BaseModel):
 
 class HistoryOut(BaseModel):
     reference: str
+    shop: str
     promised_at: datetime | None = Field(description="What the customer was told first.")
     finished_at: datetime | None
     kept: bool | None = Field(description="Null while it is unfinished, or when nothing was promised.")
@@ -97,6 +98,7 @@ async def stage_times(
     """Median and 90th percentile of the time in each stage, and the share of promises kept. The last 90 days."""
     period = period_for(start, to, tz, days=90)
     async with parts.database.reading() as connection:
+        await check_names(connection, kind)
         shop_id = (await get_shop_named(connection, shop)).id if shop else None
     found, partial = await service_report(parts.database, period.start, period.end, kind=kind, shop_id=shop_id)
     kinds = [asdict(one) for one in found]
@@ -111,6 +113,7 @@ async def history(reference: Reference, who: Viewer, parts: TheParts, shop: Shop
     told = found.service
     return HistoryOut(
         reference=found.job.reference,
+        shop=found.job.shop,
         promised_at=told.promised_at,
         finished_at=told.finished_at,
         kept=told.kept,

@@ -13,7 +13,7 @@ from dashboard.access import Editor, TheParts, Viewer
 from dashboard.api.codes import Rules
 from dashboard.api.jobs import Reference, ShopName, asked_job
 from dashboard.api.kinds import KindName
-from jobs.kind_rules import find_kind_rules, put_kind_rules
+from jobs.kind_rules import find_kind_rules, put_kind_rules, undo_kind_rules
 from jobs.kinds import get_workflow
 from jobs.register import Job
 
@@ -60,7 +60,7 @@ async def show_rules(reference: Reference, _who: Editor, parts: TheParts, shop: 
     """In the order in which they are asked."""
     async with parts.database.reading() as connection:
         job = await asked_job(connection, reference, shop)
-        return _rules_out(job, await get_code_by_id(connection, _code_id(job)))
+        return _rules_out(job, await get_code_by_id(connection, code_id_of(job)))
 
 
 @router.put("/jobs/{reference}/rules")
@@ -72,7 +72,7 @@ async def put_rules(
         job = await asked_job(connection, reference, shop)
     policy = parts.settings.policy
     code = await change_job_rules(
-        parts.database, _code_id(job), job.reference, body.rules, who=who.name, policy=policy, reason=body.reason
+        parts.database, code_id_of(job), job.reference, body.rules, who=who.name, policy=policy, reason=body.reason
     )
     return _rules_out(job, code)
 
@@ -85,7 +85,7 @@ async def undo_rules(
     async with parts.database.reading() as connection:
         job = await asked_job(connection, reference, shop)
     reason = body.reason if body else ""
-    code = await undo_job_rules(parts.database, _code_id(job), job.reference, who=who.name, reason=reason)
+    code = await undo_job_rules(parts.database, code_id_of(job), job.reference, who=who.name, reason=reason)
     return _rules_out(job, code)
 
 
@@ -94,7 +94,7 @@ async def show_kind_rules(kind: KindName, _who: Viewer, parts: TheParts) -> Kind
     """What the slips of new jobs start with."""
     async with parts.database.reading() as connection:
         await get_workflow(connection, kind)
-        rules = await find_kind_rules(connection, kind)
+        rules = (await find_kind_rules(connection, kind)).rules
     return KindRulesOut(kind=kind, rules=written_rules(rules) or [], changed_jobs=0)
 
 
@@ -113,7 +113,18 @@ async def change_kind_rules(kind: KindName, body: KindRulesIn, who: Editor, part
     return KindRulesOut(kind=kind, rules=written_rules(rules) or [], changed_jobs=changed)
 
 
-def _code_id(job: Job) -> int:
+@router.post("/kinds/{kind}/rules/undo")
+async def undo_kind(kind: KindName, who: Editor, parts: TheParts, body: UndoIn | None = None) -> KindRulesOut:
+    """Brings back the rules before the last change, also to the jobs that got them with it and were left alone since; the
+    body may be left out.
+    """
+    reason = body.reason if body else ""
+    rules, changed = await undo_kind_rules(parts.database, kind, who=who.name, reason=reason)
+    return KindRulesOut(kind=kind, rules=written_rules(rules) or [], changed_jobs=changed)
+
+
+def code_id_of(job: Job) -> int:
+    """Raises Conflict."""
     if job.code_id is None:
         raise Conflict(f"job {job.reference} has no code: tracking was off when it was made. Switch it on first.")
     return job.code_id

@@ -5,8 +5,9 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
@@ -14,10 +15,11 @@ from codes.errors import Conflict, NotFound
 from codes.qr import QrStyle, media_type, render
 from dashboard.access import Editor, TheParts, Viewer
 from dashboard.api.job_models import JobIn, JobOut, JobPage, MoveIn, MoveToIn, is_staff, job_out
+from dashboard.api.preconditions import TAGGED, OfChange, OfPut, tag
 from dashboard.api.symbols import IMAGES, Kind, Level
-from jobs.job_fields import checked_reference
-from jobs.jobs import JobError, Occasion, Stale, delete_job, move_job, put_job, set_photo
-from jobs.kinds import list_workflows
+from dashboard.path_parts import PathReference, slashes_back
+from jobs.jobs import JobError, Occasion, delete_job, move_job, put_job, set_photo
+from jobs.kinds import check_names, list_workflows
 from jobs.photos import MAX_UPLOAD_BYTES, photo_from
 from jobs.register import Details, Job, find_photo, get_details, get_job, list_details
 from jobs.search import JobSearch, JobSort, count_jobs, cursor_of, late_only, list_jobs, place_from
@@ -25,19 +27,13 @@ from jobs.shops import get_shop_named
 
 router = APIRouter(tags=["jobs"])
 
-Reference = Annotated[str, Path(max_length=200, description="The shop's own number of the job.")]
+Reference = Annotated[
+    PathReference, Path(max_length=200, description="The shop's own number of the job; a slash in it is %2F.")
+]
 ShopName = Annotated[
     str | None, Query(alias="shop", max_length=120, description="By name; the default one when left out.")
 ]
-IfMatch = Annotated[
-    str | None,
-    Header(max_length=60, description='The revision that the change is meant for, as in ETag: "3". Else 412.'),
-]
-_REVISION: Final = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 _NOT_FILE_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
-_TAGGED: dict[int | str, dict[str, Any]] = {
-    200: {"headers": {"ETag": {"description": "The revision.", "schema": {"type": "string"}}}},
-}
 _PHOTO: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -48,18 +44,18 @@ _PHOTO: dict[str, Any] = {
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 
 
-@router.put("/jobs/{reference}", responses=_TAGGED | {201: {"model": JobOut, **_TAGGED[200]}})
+@router.put("/jobs/{reference}", responses=TAGGED | {201: {"model": JobOut, **TAGGED[200]}})
 async def put(
     reference: Reference,
     body: JobIn,
     who: Editor,
     parts: TheParts,
+    expected: OfPut,
     response: Response,
     shop: ShopName = None,
-    if_match: IfMatch = None,
 ) -> JobOut:
     """Makes the job, with its code and page, or changes it. The same again changes nothing."""
-    on = Occasion(who.name, body.at, revision_in(if_match))
+    on = Occasion(who.name, body.at, expected=expected)
     job, created = await put_job(parts.database, reference, body.fields(shop), on)
     response.status_code = 201 if created else 200
     return await _answer(parts, job, response)
@@ -89,6 +85,7 @@ async def get_jobs(
     """A viewer gets neither private fields nor links, and the search does not look into them."""
     staff = is_staff(who)
     async with parts.database.reading() as connection:
+        await check_names(connection, kind, stage or ())
         workflows = await list_workflows(connection)
         asked = JobSearch(
             shop_id=(await get_shop_named(connection, shop)).id if shop else None,
@@ -108,7 +105,7 @@ async def get_jobs(
     return JobPage(jobs=told, total=total, next=cursor_of(shown[-1]) if len(found) > limit else None)
 
 
-@router.get("/jobs/{reference}", responses=_TAGGED)
+@router.get("/jobs/{reference}", responses=TAGGED)
 async def show(reference: Reference, who: Viewer, parts: TheParts, response: Response, shop: ShopName = None) -> JobOut:
     """Private fields and the link are null for viewers."""
     async with parts.database.reading() as connection:
@@ -118,70 +115,73 @@ async def show(reference: Reference, who: Viewer, parts: TheParts, response: Res
 
 @router.delete("/jobs/{reference}", status_code=204, response_class=Response)
 async def delete(
-    reference: Reference, who: Editor, parts: TheParts, shop: ShopName = None, if_match: IfMatch = None
+    reference: Reference, who: Editor, parts: TheParts, expected: OfChange, shop: ShopName = None
 ) -> Response:
     """Its page is gone at once; what was scanned of it is erased from reports, journal and the next backup."""
-    await delete_job(parts.database, reference, Occasion(who.name, None, revision_in(if_match)), shop)
+    await delete_job(parts.database, reference, Occasion(who.name, expected=expected), shop)
     return Response(status_code=204)
 
 
-@router.post("/jobs/{reference}/move", responses=_TAGGED)
+@router.post("/jobs/{reference}/move", responses=TAGGED)
 async def move(
     reference: Reference,
     body: MoveToIn,
     who: Editor,
     parts: TheParts,
+    expected: OfChange,
     response: Response,
     shop: ShopName = None,
-    if_match: IfMatch = None,
 ) -> JobOut:
     """To the stage named."""
     if body.stage in ("advance", "back", "deliver"):
         raise JobError(f"{body.stage!r} is an address of its own: POST /api/v1/jobs/{{reference}}/{body.stage}.")
-    on = Occasion(who.name, body.at, revision_in(if_match))
+    on = Occasion(who.name, body.at, expected=expected)
     moved = await move_job(parts.database, reference, body.stage, on, shop=shop, reason=body.reason)
     return await _answer(parts, moved, response)
 
 
-@router.post("/jobs/{reference}/{direction}", responses=_TAGGED)
+@router.post("/jobs/{reference}/{direction}", responses=TAGGED)
 async def step(
     reference: Reference,
     direction: Literal["advance", "back", "deliver"],
     who: Editor,
     parts: TheParts,
+    expected: OfChange,
     response: Response,
     body: MoveIn | None = None,
     shop: ShopName = None,
-    if_match: IfMatch = None,
 ) -> JobOut:
     """To the next stage, one back, or to the last one. The body may be left out."""
     given = body or MoveIn.model_validate({})
-    on = Occasion(who.name, given.at, revision_in(if_match))
+    on = Occasion(who.name, given.at, expected=expected)
     moved = await move_job(parts.database, reference, direction, on, shop=shop, reason=given.reason)
     return await _answer(parts, moved, response)
 
 
-@router.put("/jobs/{reference}/photo", openapi_extra=_PHOTO, responses=_TAGGED, max_body_size=MAX_UPLOAD_BYTES)
+@router.put("/jobs/{reference}/photo", openapi_extra=_PHOTO, responses=TAGGED, max_body_size=MAX_UPLOAD_BYTES)
 async def put_photo(
     reference: Reference,
     request: Request,
     who: Editor,
     parts: TheParts,
+    expected: OfChange,
     response: Response,
     shop: ShopName = None,
-    if_match: IfMatch = None,
 ) -> JobOut:
     """Kept small, turned upright, without what the camera wrote into it. Customers see it if the shop shows photos."""
     photo = await asyncio.to_thread(photo_from, await request.body())
-    on = Occasion(who.name, None, revision_in(if_match))
+    on = Occasion(who.name, expected=expected)
     return await _answer(parts, await set_photo(parts.database, reference, photo, on, shop), response)
 
 
 @router.put("/jobs/{reference}/{rest:path}", include_in_schema=False)
-async def put_with_slash(reference: str, rest: str, _who: Editor) -> Response:
+async def put_with_slash(reference: Reference, rest: str, _who: Editor) -> Response:
     """Else a number such as 2026/17 would be told that its address does not take a PUT."""
-    checked_reference(f"{reference}/{rest}")
-    raise NotFound("there is nothing at this address; /api/v1/openapi.json lists what there is.")
+    meant = f"/api/v1/jobs/{quote(f'{reference}/{slashes_back(rest)}', safe='')}"
+    raise NotFound(
+        f"there is nothing at this address. For a reference with a slash it is {meant}. If you sent that, a proxy on "
+        "the way has decoded it: docs/integrate.md says what to do."
+    )
 
 
 @router.get("/jobs/{reference}/photo", response_class=Response, responses=_JPEG)
@@ -194,16 +194,16 @@ async def show_photo(reference: Reference, _who: Editor, parts: TheParts, shop: 
     return Response(photo, media_type="image/jpeg")
 
 
-@router.delete("/jobs/{reference}/photo", responses=_TAGGED)
+@router.delete("/jobs/{reference}/photo", responses=TAGGED)
 async def delete_photo(
     reference: Reference,
     who: Editor,
     parts: TheParts,
+    expected: OfChange,
     response: Response,
     shop: ShopName = None,
-    if_match: IfMatch = None,
 ) -> JobOut:
-    on = Occasion(who.name, None, revision_in(if_match))
+    on = Occasion(who.name, expected=expected)
     return await _answer(parts, await set_photo(parts.database, reference, None, on, shop), response)
 
 
@@ -234,16 +234,6 @@ async def job_qr(
     return Response(image, media_type=media_type(kind), headers=headers)
 
 
-def revision_in(if_match: str | None) -> int | None:
-    """Of an If-Match header; None when there is none."""
-    if if_match is None:
-        return None
-    found = _REVISION.fullmatch(if_match.strip())
-    if not found:
-        raise Stale(f'If-Match is {if_match[:40]!r}, which is no revision of a job. Send its ETag, such as "3".')
-    return int(found[1])
-
-
 async def asked_job(connection: AsyncConnection, reference: str, shop: str | None) -> Job:
     return await get_job(connection, reference, (await get_shop_named(connection, shop)).id if shop else None)
 
@@ -256,5 +246,5 @@ async def _answer(parts: Any, job: Job, response: Response, *, staff: bool = Tru
     async with parts.database.reading() as connection:
         workflows = await list_workflows(connection)
         details = await get_details(connection, job.id) if staff else None
-    response.headers["ETag"] = f'"{job.revision}"'
+    tag(response, job.revision)
     return job_out(job, workflows.get(job.kind), details)

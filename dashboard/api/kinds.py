@@ -6,9 +6,11 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from dashboard import job_tasks
 from dashboard.access import Editor, TheParts, Viewer
 from dashboard.api.job_models import Refusing
-from jobs.kinds import first_language, get_workflow, list_workflows, put_workflow, reset_workflow
+from dashboard.api.preconditions import TAGGED, OfChange, OfPut, tag
+from jobs.kinds import first_language, get_workflow, list_workflows
 from jobs.workflows import BUILT_IN, KEEP_DAYS, MAX_KEEP_DAYS, Workflow, read_workflow, written_stages
 
 router = APIRouter(tags=["kinds of jobs"])
@@ -37,6 +39,7 @@ class KindOut(BaseModel):
     keep_idle_days: int
     built_in: bool
     changed: bool
+    version: str = Field(description="As its ETag: another one after each change.")
 
 
 class KindList(BaseModel):
@@ -49,25 +52,31 @@ async def get_kinds(_who: Viewer, parts: TheParts) -> KindList:
         return KindList(kinds=[_shown(found) for found in (await list_workflows(connection)).values()])
 
 
-@router.get("/kinds/{kind}")
-async def show_kind(kind: KindName, _who: Viewer, parts: TheParts) -> KindOut:
+@router.get("/kinds/{kind}", responses=TAGGED)
+async def show_kind(kind: KindName, _who: Viewer, parts: TheParts, response: Response) -> KindOut:
     async with parts.database.reading() as connection:
-        return _shown(await get_workflow(connection, kind))
+        found = await get_workflow(connection, kind)
+    tag(response, found.version)
+    return _shown(found)
 
 
-@router.put("/kinds/{kind}")
-async def put_kind(kind: KindName, body: KindIn, who: Editor, parts: TheParts) -> KindOut:
-    """Makes a kind of your own, or changes any. Stages at which jobs stand cannot go."""
+@router.put("/kinds/{kind}", responses=TAGGED)
+async def put_kind(
+    kind: KindName, body: KindIn, who: Editor, parts: TheParts, expected: OfPut, response: Response
+) -> KindOut:
+    """Makes a kind of your own, or changes any; other hours give open jobs new estimates. Stages with jobs cannot go."""
     async with parts.database.reading() as connection:
         first = await first_language(connection)
     read = read_workflow(kind, body.name, body.stages, body.keep_done_days, body.keep_idle_days, first)
-    return _shown(await put_workflow(parts.database, read, who=who.name))
+    kept = await job_tasks.change_kind(parts.database, read, who.name, expected)
+    tag(response, kept.version)
+    return _shown(kept)
 
 
 @router.delete("/kinds/{kind}", status_code=204, response_class=Response)
-async def reset_kind(kind: KindName, who: Editor, parts: TheParts) -> Response:
+async def reset_kind(kind: KindName, who: Editor, parts: TheParts, expected: OfChange) -> Response:
     """A built-in kind is as it came again; one of your own goes, unless jobs are of it."""
-    await reset_workflow(parts.database, kind, who=who.name)
+    await job_tasks.reset_kind(parts.database, kind, who.name, expected)
     return Response(status_code=204)
 
 
@@ -82,4 +91,5 @@ def _shown(workflow: Workflow) -> KindOut:
         keep_idle_days=workflow.keep_idle_days,
         built_in=came is not None,
         changed=came is not None and came != workflow,
+        version=workflow.version,
     )

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +12,7 @@ from dashboard.access import Editor, TheParts, Viewer
 from dashboard.api.bounds import Id
 from dashboard.api.job_models import Refusing
 from dashboard.api.jobs import Reference, ShopName, asked_job
+from dashboard.api.preconditions import TAGGED, OfChange, OfPut, tag
 from dashboard.parts import Parts
 from jobs.kinds import get_workflow
 from jobs.message_texts import CHANNELS, Channel, Event
@@ -56,7 +57,9 @@ class TemplateIn(Refusing):
 
 
 class TemplateOut(BaseModel):
-    """``sample`` and ``sms`` are of the text with made-up values; ``own``: the shop's, else it came with Waymark."""
+    """``sample`` and ``sms`` are of the text with made-up values; ``own``: the shop's, else it came with Waymark. ``version``
+    is as its ETag: another one for other words.
+    """
 
     event: Event
     channel: Channel
@@ -64,6 +67,7 @@ class TemplateOut(BaseModel):
     subject: str
     text: str
     own: bool
+    version: str
     sample_subject: str
     sample: str
     sms: SmsOut | None
@@ -133,32 +137,53 @@ async def get_templates(
     return TemplateList(shop=shop.name, variables=list(VARIABLES), templates=told)
 
 
-@router.get(TEMPLATE)
+@router.get(TEMPLATE, responses=TAGGED)
 async def show_template(
-    shop_id: Id, event: Event, channel: Channel, language: Language, _who: Viewer, parts: TheParts
+    shop_id: Id,
+    event: Event,
+    channel: Channel,
+    language: Language,
+    _who: Viewer,
+    parts: TheParts,
+    response: Response,
 ) -> TemplateOut:
     async with parts.database.reading() as connection:
-        shop = await get_shop(connection, shop_id)
-        return template_out(parts, shop, await get_template(connection, shop_id, event, channel, language))
+        found = await get_template(connection, shop_id, event, channel, language)
+    return await _shown(parts, shop_id, found, response)
 
 
-@router.put(TEMPLATE)
+@router.put(TEMPLATE, responses=TAGGED)
 async def change_template(
-    shop_id: Id, event: Event, channel: Channel, language: Language, body: TemplateIn, who: Editor, parts: TheParts
+    shop_id: Id,
+    event: Event,
+    channel: Channel,
+    language: Language,
+    body: TemplateIn,
+    who: Editor,
+    parts: TheParts,
+    expected: OfPut,
+    response: Response,
 ) -> TemplateOut:
     """Takes the place of the one there was."""
     given = Template(event, channel, language, body.subject, body.text)
-    kept = await put_template(parts.database, shop_id, given, who=who.name)
-    return await _shown(parts, shop_id, kept)
+    kept = await put_template(parts.database, shop_id, given, who=who.name, expected=expected)
+    return await _shown(parts, shop_id, kept, response)
 
 
-@router.delete(TEMPLATE)
+@router.delete(TEMPLATE, responses=TAGGED)
 async def delete_template(
-    shop_id: Id, event: Event, channel: Channel, language: Language, who: Editor, parts: TheParts
+    shop_id: Id,
+    event: Event,
+    channel: Channel,
+    language: Language,
+    who: Editor,
+    parts: TheParts,
+    expected: OfChange,
+    response: Response,
 ) -> TemplateOut:
     """Back to the one that came with Waymark, which is the answer."""
-    original = await reset_template(parts.database, shop_id, event, channel, language, who=who.name)
-    return await _shown(parts, shop_id, original)
+    original = await reset_template(parts.database, shop_id, event, channel, language, who=who.name, expected=expected)
+    return await _shown(parts, shop_id, original, response)
 
 
 @router.post("/messages/preview")
@@ -210,6 +235,7 @@ def template_out(parts: Parts, shop: Shop, template: Template) -> TemplateOut:
         {
             **asdict(template),
             "own": template.is_own,
+            "version": template.version,
             "sample_subject": filled(template.subject, values),
             "sample": sample,
             "sms": _sms_out(sample) if template.channel == "sms" else None,
@@ -224,7 +250,8 @@ async def _templates(
     return [await get_template(connection, shop_id, event, chosen, language) for chosen in channels]
 
 
-async def _shown(parts: Parts, shop_id: int, template: Template) -> TemplateOut:
+async def _shown(parts: Parts, shop_id: int, template: Template, response: Response) -> TemplateOut:
+    tag(response, template.version)
     async with parts.database.reading() as connection:
         return template_out(parts, await get_shop(connection, shop_id), template)
 

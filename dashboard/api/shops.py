@@ -15,6 +15,7 @@ from dashboard.api.job_models import Refusing
 from dashboard.job_tasks import begin_wipe, change_shop, count_without_code, find_work, give_missing_codes
 from dashboard.parts import Parts
 from dashboard.tasks import Task
+from jobs.freezing import set_tracking
 from jobs.leaving import count_jobs
 from jobs.photos import MAX_UPLOAD_BYTES, logo_from
 from jobs.shops import (
@@ -26,7 +27,6 @@ from jobs.shops import (
     find_shop_logo,
     get_shop,
     list_shops,
-    set_tracking,
     update_shop,
 )
 
@@ -38,7 +38,7 @@ _PICTURE: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_HOURS = 'Like {"mon": [["09:00", "18:00"]]}; a day left out is closed; null: always open.'
+_HOURS = 'Like {"mon": [["09:00", "18:00"]]}; a day left out is closed; null: estimates count every hour.'
 _HOLIDAYS = 'Closed days: [{"from": "2026-12-24", "until": "2026-12-26", "name": "Christmas"}].'
 
 

@@ -27,9 +27,9 @@ async def job_slip(
     ] = "all",
     width_mm: Annotated[Millimetres, Query(description="Of PDF (80) and ZPL (57).")] = None,
     height_mm: Annotated[Millimetres, Query(description="Of PDF (30) and ZPL (32).")] = None,
-    dots_per_mm: Annotated[
-        int, Query(description="Of a ZPL printer: 203 or 300 dpi.", json_schema_extra={"enum": [8, 12]})
-    ] = 8,
+    dpi: Annotated[
+        int, Query(ge=1, le=9600, description="Of a ZPL printer.", json_schema_extra={"enum": [203, 300]})
+    ] = 203,
     paper_dots: Annotated[
         int, Query(description="Of an ESC/POS printer: 58 or 80 mm paper.", json_schema_extra={"enum": [384, 576]})
     ] = 576,
@@ -37,6 +37,7 @@ async def job_slip(
     cut: Annotated[bool, Query(description="ESC/POS: cut the paper then.")] = False,
 ) -> Response:
     """With the shop, the reference, the code and its link; decoded in its final form before it is handed out."""
+    dots_per_mm = round(dpi / 25.4)
     order = SlipOrder(kind, wording, width_mm, height_mm, dots_per_mm, paper_dots, feed_lines, cut, FONTS)
     async with parts.database.reading() as connection:
         job = await asked_job(connection, reference, shop)

@@ -15,7 +15,7 @@ from dashboard.api.sheets import PDF, Nudge, Number, SheetList, SheetOut, end_sh
 from dashboard.labels import STICKERS
 from dashboard.stickers import order_stickers
 from dashboard.tasks import Task, get_task, list_tasks
-from jobs.kinds import list_workflows
+from jobs.kinds import check_names, list_workflows
 from jobs.search import JobSearch, late_only
 from jobs.shops import get_shop_named
 
@@ -91,6 +91,7 @@ async def end_sticker_sheets(number: Number, _who: Editor, parts: TheParts) -> N
 async def _search(connection: AsyncConnection, body: StickerSheetIn, shop: str | None) -> JobSearch:
     if body.references is not None:
         return JobSearch(ids=[(await asked_job(connection, reference, shop)).id for reference in body.references])
+    await check_names(connection, body.kind, body.stage)
     search = JobSearch(
         shop_id=(await get_shop_named(connection, shop)).id if shop else None,
         kind=body.kind,

@@ -5,7 +5,7 @@ import base64
 import re
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from codes.advisor import MAX_DISTANCE_M, MIN_DISTANCE_M, smallest_safe_size
@@ -82,7 +82,6 @@ async def code_qr(
     kind: Kind,
     _who: Viewer,
     parts: TheParts,
-    request: Request,
     domain: Domain = None,
     dark: Annotated[str, Query(max_length=9)] = "#000000",
     light: Annotated[str, Query(max_length=9)] = "#ffffff",
@@ -91,11 +90,12 @@ async def code_qr(
     size_mm: Annotated[float | None, Query(ge=10, le=5000)] = None,
     dpi: Annotated[int | None, Query(ge=72, le=2400)] = None,
     caption: bool = False,
+    download: Annotated[str | None, Query(max_length=9, description="To be saved rather than shown.")] = None,
 ) -> Response:
     """The symbol, decoded in its final form before it is handed out."""
     style = QrStyle(dark=dark, light=light, error=error, module_px=module_px, size_mm=size_mm, dpi=dpi, caption=caption)
     found = await _code(parts, code, domain)
-    return await symbol_of(found, kind, style, download=request.query_params.get("download") is not None)
+    return await symbol_of(found, kind, style, download=download is not None)
 
 
 @router.post("/codes/{code}/qr", response_class=Response, responses=IMAGES)

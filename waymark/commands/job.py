@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 import typer
 
-from waymark.output import Column, CommandError, ExitCode, when
-from waymark.session import Session, command
+from waymark.commands.shop_times import shop_times
+from waymark.output import Column, CommandError, ExitCode
+from waymark.session import Session, command, if_match
 
 app = typer.Typer(
     no_args_is_help=True, help="Track jobs: each gets a page for its customer and a QR code for the slip."
@@ -72,6 +73,7 @@ def add(
     internal_note: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
     technician: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
     if_revision: Revision = None,
+    new: Annotated[bool, typer.Option("--new", help="Only if there is none of that number.")] = False,
 ) -> None:
     """Make the job REFERENCE, or change what is given of it. It has its page and its QR code at once."""
     given = {
@@ -94,7 +96,8 @@ def add(
         "technician": technician,
     }
     body = {name: value for name, value in given.items() if value is not None}
-    put = session.client.send("PUT", address(reference), body, {"shop": shop}, headers=_if_match(if_revision))
+    headers = if_match(if_revision) | ({"If-None-Match": "*"} if new else {})
+    put = session.client.send("PUT", address(reference), body, {"shop": shop}, headers=headers)
     show_job(session, put)
     if put["status_url"]:
         typed = shlex.quote(reference)
@@ -149,20 +152,25 @@ def list_jobs(
         Column("State"),
         Column("Customer", narrow="cut"),
     ]
+    when = shop_times(session)
     rows = [
         (
             job["reference"],
             job["item"],
             job["stage_name"],
-            when(job["stage_at"]),
-            when(job["eta_at"]),
+            when(job["stage_at"], job["shop"]),
+            when(job["eta_at"], job["shop"]),
             job["state"],
             job["customer_name"],
         )
         for job in page["jobs"]
     ]
     asked_for = search or kind or stage or open_only or late or shop
-    nothing = "No job matches." if asked_for else "There is no job yet. Make one: `waymark job add R-1`"
+    nothing = (
+        "No job matches. `waymark job list` alone shows all there are."
+        if asked_for
+        else "There is no job yet. Make one: `waymark job add R-1`"
+    )
     session.out.table(page, columns, rows, empty=nothing)
     if page["next"]:
         session.out.note(f"{len(rows)} of {page['total']}; --all shows all, or go on with --cursor {page['next']}")
@@ -219,33 +227,34 @@ def delete(
             raise CommandError("say --yes: a deleted job cannot be brought back.", ExitCode.USAGE)
         if not typer.confirm(f"Delete {reference} with its page, history and scans?"):
             return ExitCode.OK
-    session.client.send("DELETE", address(reference), None, {"shop": shop}, headers=_if_match(if_revision))
+    session.client.send("DELETE", address(reference), None, {"shop": shop}, headers=if_match(if_revision))
     session.out.text({"deleted": reference}, f"{reference} is deleted.")
     return ExitCode.OK
 
 
 def address(reference: str) -> str:
-    if not reference or "/" in reference or reference in (".", ".."):
+    if not reference or reference in (".", ".."):
         raise CommandError(f"{reference!r} is no reference: write it as on the slip, such as R-1042.", ExitCode.USAGE)
     return f"/jobs/{quote(reference, safe='')}"
 
 
 def show_job(session: Session, job: dict[str, Any]) -> None:
+    when, shop = shop_times(session), job["shop"]
     fields = {
         "reference": job["reference"],
         "status page": job["status_url"] or "none: tracking is off, or this token is a viewer's",
-        "stage": f"{job['stage_name']} ({job['stage']}), since {when(job['stage_at'])}",
-        "expected": when(job["eta_at"]),
-        "promised": when(job["due_at"]),
+        "stage": f"{job['stage_name']} ({job['stage']}), since {when(job['stage_at'], shop)}",
+        "expected": when(job["eta_at"], shop),
+        "promised": when(job["due_at"], shop),
         "state": job["state"],
         "next": job["next_stage"],
         "kind": job["kind"],
         "item": job["item"],
         "note": job["public_note"],
         "photo": "yes" if job["has_photo"] else None,
-        "shop": job["shop"],
+        "shop": shop,
         "revision": job["revision"],
-        "completed": when(job["completed_at"]),
+        "completed": when(job["completed_at"], shop),
         **{name.replace("_", " "): job[name] for name in PRIVATE},
     }
     session.out.record(job, fields)
@@ -262,9 +271,5 @@ def _step(
     more: dict[str, Any] | None = None,
 ) -> None:
     body = {"reason": reason, **({"at": at} if at else {}), **(more or {})}
-    headers = _if_match(if_revision)
+    headers = if_match(if_revision)
     show_job(session, session.client.send("POST", f"{address(reference)}/{way}", body, {"shop": shop}, headers=headers))
-
-
-def _if_match(revision: int | None) -> dict[str, str]:
-    return {} if revision is None else {"If-Match": f'"{revision}"'}

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from waymark.commands.job import ReferenceName, ShopName, address, show_job
+from waymark.commands.shop_times import shop_times
 from waymark.commands.symbol import Dpi, Form, Level, Output, SizeMm, form_for, hand_out, terminal_symbol
-from waymark.output import Column, CommandError, ExitCode, when
+from waymark.output import Column, CommandError, ExitCode
 from waymark.session import Session
 
 
@@ -25,6 +26,7 @@ def history(
         _write_history(session, reference, output, shop)
         return
     found = session.client.get(f"{address(reference)}/history", {"shop": shop})
+    when, of = shop_times(session), found["shop"]
     columns = [
         Column("Stage"),
         Column("Since"),
@@ -35,8 +37,8 @@ def history(
     rows = [
         (
             stay["name"],
-            when(stay["since"]),
-            when(stay["until"]),
+            when(stay["since"], of),
+            when(stay["until"], of),
             f"{stay['wall_hours']:.1f}",
             f"{stay['working_hours']:.1f}",
         )
@@ -46,7 +48,8 @@ def history(
     if not session.out.as_json:
         session.out.text(None, "")
         kept = {True: "kept", False: "not kept", None: "open"}[found["kept"]]
-        fields = {"promised": when(found["promised_at"]), "finished": when(found["finished_at"]), "promise": kept}
+        promised, finished = when(found["promised_at"], of), when(found["finished_at"], of)
+        fields = {"promised": promised, "finished": finished, "promise": kept}
         session.out.record(None, fields)
 
 

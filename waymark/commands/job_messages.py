@@ -16,7 +16,6 @@ Language = Literal["en", "es", "fr", "ar"]
 SlipForm = Literal["pdf", "zpl", "escpos"]
 SlipFile = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")]
 PAPER_DOTS = {"58": 384, "80": 576}
-DOTS_PER_MM = {"203": 8, "300": 12}
 
 
 def message(
@@ -59,7 +58,7 @@ def slip(
         "wording": wording,
         "width_mm": width_mm,
         "height_mm": height_mm,
-        "dots_per_mm": DOTS_PER_MM[dpi],
+        "dpi": dpi,
         "paper_dots": PAPER_DOTS[paper],
         "feed_lines": feed_lines,
         "cut": cut,

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from waymark.output import Column, when
+from waymark.commands.shop_times import shop_times
+from waymark.output import Column
 from waymark.session import Session
 
 
@@ -51,9 +52,13 @@ def events(
     session: Session,
     after: Annotated[int, typer.Option(metavar="N", min=0, help="Only those after this number.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most, oldest first.")] = 100,
+    event: Annotated[str | None, typer.Option(metavar="NAME", help="Only these, such as job.delivered.")] = None,
+    shop: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this shop's jobs.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="REFERENCE", help="Only of this job.")] = None,
 ) -> None:
     """List what happened to jobs, as other systems are told it: nothing private. Kept for 90 days."""
-    found = session.client.get("/events", {"after": after, "limit": limit})
+    asked = {"after": after, "limit": limit, "event": event, "shop": shop, "reference": job}
+    found = session.client.get("/events", asked)
     columns = [
         Column("No.", right=True),
         Column("When"),
@@ -62,8 +67,18 @@ def events(
         Column("Stage"),
         Column("Shop"),
     ]
+    when = shop_times(session)
     rows = [
-        (one["id"], when(one["at"]), one["event"], one["job"]["reference"], one["job"].get("stage"), one["job"]["shop"])
+        (
+            one["id"],
+            when(one["at"], one["job"]["shop"]),
+            one["event"],
+            one["job"]["reference"],
+            one["job"].get("stage"),
+            one["job"]["shop"],
+        )
         for one in found["events"]
     ]
-    session.out.table(found, columns, rows, empty="Nothing happened since.")
+    narrowed = event or shop or job
+    nothing = "No event matches. `waymark job events` alone lists them all." if narrowed else "Nothing happened since."
+    session.out.table(found, columns, rows, empty=nothing)

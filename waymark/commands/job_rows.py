@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ FIELDS: Final = (
     *("revision", *PRIVATE),
 )
 TIMES: Final = ("due_at", "at")
+MARKS: Final = ("id", "at", "revision")  # what has one of them moves nothing when it is sent again
 LEFT_OUT: Final = "-"
 ALIKE: Final = 0.8
 WORKBOOK: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods, .xls
@@ -32,11 +33,26 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``number``: of the file, or of the entry in a JSON list; both begin at 1. ``problem``: why it is not sent."""
+    """``number``: of the file, or of the entry in a JSON list; both begin at 1. ``problem``: why it is not sent.
+    ``earlier``: lines of the same job that are one with it.
+    """
 
     number: int
     row: Row
     problem: str | None = None
+    earlier: tuple[int, ...] = ()
+
+    @property
+    def op(self) -> Any:
+        return self.row.get("op", "put")
+
+    @property
+    def is_marked(self) -> bool:
+        return any(self.row.get(name) for name in MARKS)
+
+    @property
+    def moves(self) -> bool:
+        return self.op != "put" or bool(self.row.get("stage"))
 
     @property
     def key(self) -> str:
@@ -52,10 +68,9 @@ def read_lines(file: Path, shop: str | None, columns: Mapping[str, str], warn: W
     text = _decoded(file, content, warn)
     is_json = text.lstrip()[:1] in ("{", "[")
     lines = _from_json(file, text) if is_json else _from_csv(file, text, columns, warn)
-    return [
-        Line(line.number, {"shop": shop, **line.row} if shop and not line.row.get("shop") else line.row, line.problem)
-        for line in lines
-    ]
+    if shop:
+        lines = [line if line.row.get("shop") else replace(line, row={**line.row, "shop": shop}) for line in lines]
+    return _repeatable(lines)
 
 
 def read_columns(given: Sequence[str]) -> dict[str, str]:
@@ -70,6 +85,41 @@ def read_columns(given: Sequence[str]) -> dict[str, str]:
             )
         found[_name_of(theirs)] = ours.strip()
     return found
+
+
+def _repeatable(lines: Sequence[Line]) -> list[Line]:
+    """What can be sent twice: jobs must not go through the stages of unmarked lines again, nor back to one of them."""
+    jobs: dict[str, list[Line]] = {}
+    for line in lines:
+        if line.problem is None and line.row.get("reference"):
+            named = json.dumps([line.row.get("shop"), line.row["reference"]], default=str)
+            jobs.setdefault(named, []).append(line)
+    told: dict[int, Line | None] = {}
+    for of_job in jobs.values():
+        if all(line.op == "put" and not line.is_marked for line in of_job):
+            told |= {line.number: None for line in of_job} | {of_job[-1].number: _as_one(of_job)}
+        else:
+            told |= {line.number: _overtaken(line, of_job[place:]) for place, line in enumerate(of_job, 1)}
+    found = [told.get(line.number, line) for line in lines]
+    return [line for line in found if line is not None]
+
+
+def _as_one(lines: Sequence[Line]) -> Line:
+    """The last word on each field counts. A null says nothing, but for the promise, which it takes away."""
+    row = {name: value for line in lines for name, value in line.row.items() if value is not None or name == "due_at"}
+    return replace(lines[-1], row=row, earlier=tuple(line.number for line in lines[:-1]))
+
+
+def _overtaken(line: Line, later: Sequence[Line]) -> Line:
+    """With its problem if it would undo what a later line of the same job did."""
+    ahead = next((one for one in later if one.moves or line.op == "delete"), None)
+    if ahead is None or line.is_marked or not line.moves:
+        return line
+    return replace(
+        line,
+        problem=f"line {ahead.number} says what became of this job later, and this line has neither at nor id: sent "
+        "again, it would undo that. Give it one of them, or leave it out.",
+    )
 
 
 def _decoded(file: Path, content: bytes, warn: Warn) -> str:

@@ -43,7 +43,9 @@ def sync(
     """Make and change jobs as FILE says. Columns are named like the API's fields: reference, kind, item, stage, due_at, ...
 
     A row may be more than a job: op (advance, back, deliver, move, delete) with an id of yours, and at, when it happened.
-    The same file sent again changes nothing more, also after it was broken off.
+    Rows of one job that have neither id nor at are one row, in which the last word counts: a column at keeps every stage.
+    The same file sent again moves nothing again, also after it was broken off.
+    Exit code 4: rows were refused, and are in --errors; the others were taken. --watch goes on.
     """
     columns = read_columns(column or [])
     sent: frozenset[str] = frozenset()
@@ -88,7 +90,7 @@ def _send_new(
     _show(session, fresh, verdicts, errors if refused else None)
     failed = {line.key for line, _ in refused}
     taken = frozenset(line.key for line in lines if line.key not in failed)
-    return (ExitCode.CONFLICT if refused and len(refused) == len(fresh) else ExitCode.OK), taken
+    return (ExitCode.CONFLICT if refused else ExitCode.OK), taken
 
 
 def _verdicts(session: Session, lines: Sequence[Line], *, retry: bool) -> list[dict[str, Any]]:
@@ -134,7 +136,9 @@ def _show(session: Session, lines: Sequence[Line], verdicts: Sequence[dict[str, 
     for told in verdicts:
         word = "seen before" if told["seen"] else told["result"]
         counts[word] = counts.get(word, 0) + 1
-    told_lines = [{"line": line.number, **told} for line, told in zip(lines, verdicts, strict=True)]
+    told_lines = [
+        {"line": line.number, "earlier_lines": line.earlier, **told} for line, told in zip(lines, verdicts, strict=True)
+    ]
     document = {"rows": len(lines), "counts": counts, "errors": str(errors) if errors else None, "verdicts": told_lines}
     columns = [
         Column("Line", right=True),
@@ -149,6 +153,11 @@ def _show(session: Session, lines: Sequence[Line], verdicts: Sequence[dict[str, 
         for told in sorted(told_lines, key=lambda told: told["result"] != "refused")[:SHOWN]
     ]
     session.out.table(document, columns, rows, empty="The file has no rows.")
+    if together := sum(len(line.earlier) for line in lines):
+        session.out.warning(
+            f"{together:,} {'row was' if together == 1 else 'rows were'} taken as one with a later row of the same job, since "
+            "neither has an id or at: only the last word counts. Add a column at to keep every stage."
+        )
     if session.out.as_json:
         return
     if len(verdicts) > SHOWN:

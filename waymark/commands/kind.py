@@ -9,10 +9,13 @@ from urllib.parse import quote
 import typer
 
 from waymark.output import Column, CommandError, ExitCode
-from waymark.session import Session, command
+from waymark.session import Session, command, if_match
 
 app = typer.Typer(no_args_is_help=True, help="See and change the stages that jobs go through.")
 
+IfVersion = Annotated[
+    str | None, typer.Option("--if-version", metavar="TEXT", help="Only if it still is as `show --json` said.")
+]
 KindName = Annotated[str, typer.Argument(metavar="KIND", help="repair, order, parcel, ticket, brief, or one of yours.")]
 
 
@@ -49,25 +52,28 @@ def set_kind(
     ] = None,
     keep_done: Annotated[int | None, typer.Option(metavar="DAYS", help="Pages stay so long after completion.")] = None,
     keep_idle: Annotated[int | None, typer.Option(metavar="DAYS", help="And so long after the last change.")] = None,
+    if_version: IfVersion = None,
 ) -> None:
     """Change a kind, or make one of your own."""
     if file is None and keep_done is None and keep_idle is None:
         raise CommandError("name a FILE with the stages, or say --keep-done or --keep-idle.", ExitCode.USAGE)
     given = session.client.get(address(kind)) if file is None else _read(file)
     fields = ("name", "stages", "keep_done_days", "keep_idle_days")
-    unknown = sorted(set(given) - {*fields, "kind", "built_in", "changed"})
+    unknown = sorted(set(given) - {*fields, "kind", "built_in", "changed", "version"})
     if unknown:
         raise CommandError(f"a kind has no {unknown[0]!r}; it has {', '.join(fields)}.", ExitCode.USAGE)
     body = {name: given[name] for name in fields if name in given}
     body |= {} if keep_done is None else {"keep_done_days": keep_done}
     body |= {} if keep_idle is None else {"keep_idle_days": keep_idle}
-    _show(session, session.client.send("PUT", address(kind), body))
+    read = given["version"] if file is None else None  # what was read just now is what is changed
+    headers = if_match(if_version or read)
+    _show(session, session.client.send("PUT", address(kind), body, headers=headers))
 
 
 @command(app, "reset")
-def reset(session: Session, kind: KindName) -> None:
+def reset(session: Session, kind: KindName, if_version: IfVersion = None) -> None:
     """Bring a built-in kind back as it came; take away one of your own."""
-    session.client.send("DELETE", address(kind))
+    session.client.send("DELETE", address(kind), headers=if_match(if_version))
     session.out.text({"reset": kind}, f"{kind} is reset.")
 
 

@@ -1,5 +1,6 @@
 """`waymark shop`: what customers see of a shop, tracking on and off, wiping its tracking data."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -75,7 +76,8 @@ def update(
     country: Annotated[str | None, typer.Option(metavar="XX", help="For telephone numbers without +.")] = None,
     zone: Annotated[str | None, typer.Option(metavar="NAME", help="Such as Europe/Berlin.")] = None,
     hours: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="'mon-fri 09:00-18:00; sat 10:00-14:00'; empty: always open.")
+        str | None,
+        typer.Option(metavar="TEXT", help="'mon-fri 09:00-18:00; sat 10:00-14:00'; empty: estimates count every hour."),
     ] = None,
     holidays: Annotated[
         str | None, typer.Option(metavar="TEXT", help="'2026-12-24 to 2026-12-26 Christmas; 2027-01-01'; empty: none.")
@@ -143,14 +145,19 @@ def wipe(
     if found["begun"]:
         work = _followed(session, session.client.get(f"/shops/{number}"), "Wiping")["work"]
         found = {**found, "work": work}
+    name = shlex.quote(found["shop"])
     fields = {
         "shop": found["shop"],
         "jobs deleted" if found["begun"] else "jobs that would go": found["jobs"],
         "expired links": found["expired_links"],
     }
-    session.out.record(found, fields)
     if not found["begun"]:
-        session.out.note(f"Keep a copy: `waymark job export jobs.ndjson`. Then: --confirm {found['shop']!r}")
+        fields |= {
+            "done so far": "nothing: it was only counted",
+            "keep a copy first": f"waymark job export jobs.ndjson --shop {name}",
+            "then wipe it": f"waymark shop wipe {name} --confirm {name}",
+        }
+    session.out.record(found, fields)
 
 
 def find_shop(session: Session, shop: str | None) -> dict[str, Any]:
@@ -186,7 +193,7 @@ def _show(session: Session, shop: dict[str, Any]) -> None:
         "address": shop["address"],
         "country": shop["country"],
         "zone": shop["zone"],
-        "hours": typed_hours(shop["opening_hours"]) or "always open",
+        "hours": _shown_hours(shop["opening_hours"]),
         "holidays": "; ".join(typed_holidays(shop["holidays"])),
         "languages": shop["languages"],
         "logo": "yes" if shop["has_logo"] else None,
@@ -194,11 +201,17 @@ def _show(session: Session, shop: dict[str, Any]) -> None:
             word for word, shown in (("notes", shop["show_note"]), ("photos", shop["show_photo"])) if shown
         ],
         "looks per call": shop["looks_per_call"],
-        "tracking": f"{shop['tracking']}, since {when(shop['tracking_at'])}",
+        "tracking": f"{shop['tracking']}, since {when(shop['tracking_at'], shop['zone'])}",
         "jobs": shop["jobs"],
         "without a code": shop["without_code"] or None,
     }
     session.out.record(shop, fields)
+
+
+def _shown_hours(hours: Any) -> str:
+    return (
+        "none set: estimates count every hour, day and night" if hours is None else typed_hours(hours) or "never open"
+    )
 
 
 def _hours(text: str) -> Any:

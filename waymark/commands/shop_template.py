@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from waymark.commands.job_messages import Channel, Event, Language, sms_words
+from waymark.commands.kind import IfVersion
 from waymark.commands.shop import find_shop
 from waymark.output import Column, clean
-from waymark.session import Session, command
+from waymark.session import Session, command, if_match
 
 app = typer.Typer(no_args_is_help=True, help="Read and change the templates of messages to customers.")
 
@@ -62,18 +63,26 @@ def put(
     ],
     subject: Annotated[str, typer.Option(metavar="TEXT", help="Of an e-mail.")] = "",
     shop: ShopName = None,
+    if_version: IfVersion = None,
 ) -> None:
     """Change one template. Variables: {tracking}, {stage}, {eta}, {shop}, {item}, {customer}, {reference}."""
     body = {"text": sys.stdin.read() if text == "-" else text, "subject": subject}
-    _show(session, session.client.send("PUT", _address(session, shop, event, channel, language), body))
+    address = _address(session, shop, event, channel, language)
+    _show(session, session.client.send("PUT", address, body, headers=if_match(if_version)))
 
 
 @command(app, "reset")
 def reset(
-    session: Session, event: EventName, channel: ChannelName, language: LanguageName, shop: ShopName = None
+    session: Session,
+    event: EventName,
+    channel: ChannelName,
+    language: LanguageName,
+    shop: ShopName = None,
+    if_version: IfVersion = None,
 ) -> None:
     """Take the shop's own template away: the one that came with Waymark counts again."""
-    _show(session, session.client.send("DELETE", _address(session, shop, event, channel, language)))
+    address = _address(session, shop, event, channel, language)
+    _show(session, session.client.send("DELETE", address, headers=if_match(if_version)))
 
 
 def _address(session: Session, shop: str | None, event: str, channel: str, language: str) -> str:
