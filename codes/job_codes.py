@@ -28,7 +28,7 @@ from codes.versions import (
     version_values,
     versions_of,
 )
-from database.changes import record_changes
+from database.changes import numbered_in_order, record_changes
 from database.engine import Database
 from database.rows import insert_rows
 from database.schema import codes, versions
@@ -91,6 +91,7 @@ async def change_job_rules(
     its code. Raises CodeError, DestinationError, or Conflict when ``expected_version`` is no longer in force.
     """
     async with database.transaction() as connection:
+        await numbered_in_order(connection)  # before any row, as for the rules of a kind
         _refuse_stale(await get_code_by_id(connection, code_id), reference, expected_version)
         read = read_rules(rules, await without_loops(connection, policy))
         await put_job_rules(connection, {code_id: reference}, read, who=who, reason=reason)
@@ -150,6 +151,7 @@ async def undo_job_rules(
     ``expected_version`` is no longer in force.
     """
     async with database.transaction() as connection:
+        await numbered_in_order(connection)
         code = await get_code_by_id(connection, code_id)
         _refuse_stale(code, reference, expected_version)
         history = {version.number: version for version in await list_versions(connection, code_id)}

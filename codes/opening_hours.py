@@ -73,7 +73,8 @@ def _typed_span(text: str, day: str) -> list[str]:
     times = [_typed_time(time) for time in text.split("-")]
     if len(times) != 2 or None in times:
         raise HoursError(f"{day}: {text[:40]!r} is no time to be open; write it as 09:00-18:00.")
-    return [time for time in times if time]
+    opening, closing = (time or "" for time in times)
+    return [opening, "24:00" if closing == "00:00" else closing]  # "9am-12am" is until midnight
 
 
 def _typed_time(text: str) -> str | None:

@@ -76,6 +76,7 @@ class Problem(BaseModel):
 
 
 def problem(status: int, title: str, detail: str = "", **more: Any) -> Response:
+    detail = detail.encode("utf-8", "replace").decode()  # half a character of what was sent cannot be sent back
     body = Problem(title=title, status=status, detail=detail, **more).model_dump(exclude_none=True)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)

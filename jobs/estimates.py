@@ -13,6 +13,7 @@ from jobs.working_time import ALWAYS_OPEN, Calendar
 Word = Literal["on-track", "may-be-late", "late"]
 NEAR_SHARE: Final = 0.1
 NEAR_MOST: Final = timedelta(hours=4)
+MOMENT: Final = timedelta(microseconds=1)
 TOLD_IN: Final = timedelta(minutes=15)  # an estimate to the minute would promise what nobody knows
 DAYTIME: Final[Hours] = {day: [["08:00", "20:00"]] for day in DAYS}
 
@@ -53,7 +54,8 @@ def work_left(
     stage = workflow.find_stage(stage_key)
     if stage is None or not stage.is_open or stage.hours is None:
         return None
-    left = max(timedelta(0), timedelta(hours=stage.hours) - calendar.between(stage_at, now))
+    hours = timedelta(hours=stage.hours)
+    left = hours - calendar.between(stage_at, now, hours)
     for coming in workflow.coming(stage_key):
         if not coming.is_open:
             break
@@ -105,7 +107,7 @@ def standing(
         return Standing("late")
     if estimated is not None and estimated > eta_at:
         return Standing("may-be-late")
-    unsure = estimated is None or not calendar.between(now, estimated)
+    unsure = estimated is None or not calendar.between(now, estimated, MOMENT)
     if unsure and _is_near(eta_at, now, calendar, since):
         return Standing("may-be-late")
     return Standing("on-track")
@@ -121,5 +123,5 @@ def job_state(phase: Phase, eta_at: datetime | None, now: datetime) -> str:
 
 
 def _is_near(eta_at: datetime, now: datetime, calendar: Calendar, since: datetime | None) -> bool:
-    margin = NEAR_MOST if since is None else min(NEAR_MOST, NEAR_SHARE * calendar.between(since, eta_at))
-    return calendar.between(now, eta_at) < margin
+    margin = NEAR_MOST if since is None else NEAR_SHARE * calendar.between(since, eta_at, NEAR_MOST / NEAR_SHARE)
+    return calendar.between(now, eta_at, margin) < margin

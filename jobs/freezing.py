@@ -34,8 +34,6 @@ class Frozen:
 async def set_tracking(database: Database, shop_id: int, tracking: Tracking, *, who: str) -> Shop:
     """on: pages move with their jobs. frozen: they stay readable as of now, dated. withdrawn: 410 with the shop's contact."""
     async with database.transaction() as connection:
-        held = select(shops.c.id).where(shops.c.id == shop_id).with_for_update(key_share=True)
-        await connection.execute(held)  # before the lock on numbers, as other writers of shops take them
         await numbered_in_order(connection)
         before = await get_shop(connection, shop_id)
         if before.tracking == tracking:

@@ -173,7 +173,8 @@ async def _written(connection: AsyncConnection, before: Job | None, step: Step |
 
 
 async def _remove(connection: AsyncConnection, found: Job) -> None:
-    """With what was told of it: only that it was deleted is told afterwards."""
+    """With what was told of it: only that it was deleted is told afterwards. It is held."""
+    await numbered_in_order(connection)
     await connection.execute(delete(outgoing_events).where(outgoing_events.c.job_id == found.id))
     for table in (frozen_jobs, job_moves, job_details):
         await connection.execute(delete(table).where(table.c.job_id == found.id))

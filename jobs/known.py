@@ -61,6 +61,10 @@ class Known:
         known = known or await get_shop_named(self.connection, name)
         return self._shops.setdefault(known.id, known)
 
+    async def shop_now(self, shop: Shop) -> Shop:
+        """As it stays until the end: it may have been switched on or frozen since it was read."""
+        return shop if self.connection.dialect.name == "sqlite" else await get_shop(self.connection, shop.id)
+
     async def shop_of(self, job: Job) -> Shop:
         if self._default and self._default.id == job.shop_id:
             return self._default
@@ -112,10 +116,13 @@ class Known:
 
     async def _hold(self, references: Collection[str]) -> None:
         await self._read(references)
-        if self.connection.dialect.name != "sqlite" and (found := self._ids(())):
-            held = select(jobs.c.id).where(jobs.c.id.in_(found)).order_by(jobs.c.id).with_for_update()
-            await self.connection.execute(held)
-            await self._read(references)  # as they are now
+        held: set[int] = set()
+        while self.connection.dialect.name != "sqlite" and not held.issuperset(found := self._ids(())):
+            held.update(found)
+            await self.connection.execute(
+                select(jobs.c.id).where(jobs.c.id.in_(found)).order_by(jobs.c.id).with_for_update()
+            )
+            await self._read(references)  # as they are now; one may be another that was made in its place
 
     async def _read(self, references: Collection[str]) -> None:
         plain = [reference for reference in references if is_plain(reference)]

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.audit import write_audit
-from database.changes import record_changes
+from database.changes import numbered_in_order, record_changes
 from database.engine import Database
 from database.schema import codes, erasures, expired_jobs, frozen_jobs, job_details, job_moves, jobs, outgoing_events
 from jobs.jobs import expire_jobs
@@ -45,9 +45,10 @@ async def wipe_some(database: Database, shop_id: int, up_to_id: int, now: dateti
     """Up to AT_ONCE of the shop's jobs with all that is known of them; how many. Nobody is told of each."""
     async with database.transaction() as connection:
         query = select(jobs.c.id, jobs.c.code_id).where(jobs.c.shop_id == shop_id, jobs.c.id <= up_to_id)
-        rows = (await connection.execute(query.order_by(jobs.c.id).limit(AT_ONCE))).all()
+        rows = (await connection.execute(query.order_by(jobs.c.id).limit(AT_ONCE).with_for_update())).all()
         if not rows:
             return 0
+        await numbered_in_order(connection)
         job_ids = [row.id for row in rows]
         for table in (outgoing_events, frozen_jobs, job_moves, job_details):
             await connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
@@ -63,6 +64,7 @@ async def wipe_some(database: Database, shop_id: int, up_to_id: int, now: dateti
 async def wipe_expired(database: Database, shop_id: int, now: datetime, *, who: str, shop: str) -> None:
     """The links that only said that they have expired: from now on they say nothing."""
     async with database.transaction() as connection:
+        await numbered_in_order(connection)
         query = select(expired_jobs.c.code_id).where(expired_jobs.c.shop_id == shop_id)
         code_ids = list((await connection.execute(query)).scalars())
         await connection.execute(delete(expired_jobs).where(expired_jobs.c.shop_id == shop_id))

@@ -16,7 +16,7 @@ from codes.errors import Conflict, NotFound
 from codes.names import checked_name, is_plain, plain_text
 from codes.opening_hours import Hours, read_hours
 from database.audit import write_audit
-from database.changes import record_changes
+from database.changes import numbered_in_order, record_changes
 from database.engine import Database
 from database.schema import domains, shops
 from jobs.languages import LANGUAGES
@@ -104,7 +104,11 @@ class ShopFields:
 
 async def ensure_default_shop(connection: AsyncConnection) -> Shop:
     """The one that jobs go to without being told. Made at first need, named for the short domain until somebody names it."""
-    found = await _first(connection, _query().where(shops.c.is_default.is_(True)))
+    default = _query().where(shops.c.is_default.is_(True))
+    found = await _first(connection, default)
+    if found is None:
+        await numbered_in_order(connection)
+        found = await _first(connection, default)  # somebody else may have made it just now
     if found is not None:
         return found
     host = (await connection.execute(select(domains.c.host).where(domains.c.is_default.is_(True)))).scalar_one()
@@ -123,6 +127,7 @@ async def create_shop(database: Database, given: ShopFields, *, who: str) -> Sho
     now = datetime.now(UTC)
     values = {**_new_values(now), **_values(given)}
     async with database.transaction() as connection:
+        await numbered_in_order(connection)
         await ensure_default_shop(connection)
         try:
             made = await connection.execute(insert(shops).values(is_default=False, **values).returning(shops.c.id))
@@ -141,7 +146,8 @@ async def update_shop(database: Database, shop_id: int, given: ShopFields, *, wh
 
 
 async def update_shop_in(connection: AsyncConnection, shop_id: int, given: ShopFields, *, who: str) -> Shop:
-    """``update_shop`` within a transaction."""
+    """``update_shop`` within a transaction. Numbers first: who makes a job holds them, and then asks for its shop."""
+    await numbered_in_order(connection)
     before = await get_shop(connection, shop_id)
     values = _values(given) | dict.fromkeys(given.cleared)
     if not values:

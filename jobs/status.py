@@ -43,6 +43,7 @@ class StatusPage:
     note: str  # "": none, or the shop shows none
     has_photo: bool
     updated_at: datetime
+    shop_updated_at: datetime
     frozen_at: datetime | None
     opening: Opening | None  # of the shop, now; None: it has told no hours
     sequence: int  # rises with every change, also of the estimate alone
@@ -60,7 +61,8 @@ class StatusPage:
 
     @property
     def calendar_changed_at(self) -> datetime:
-        return max(self.updated_at, self.later.since) if self.later else self.updated_at
+        """Of a late job also when the shop has changed, whose hours its new date is reckoned with."""
+        return max(self.updated_at, self.later.since, self.shop_updated_at) if self.later else self.updated_at
 
 
 def status_page(source: JobSource, now: datetime) -> StatusPage:
@@ -81,6 +83,7 @@ def status_page(source: JobSource, now: datetime) -> StatusPage:
         note=source.public_note if shop.show_note else "",
         has_photo=source.has_photo and shop.show_photo,
         updated_at=max(source.updated_at, *(move.recorded_at for move in source.moves)),
+        shop_updated_at=shop.updated_at,
         frozen_at=source.frozen_at,
         opening=opening_of(calendar if source.frozen_at is None else shop.calendar, now),
         sequence=source.revision + len(source.moves),

@@ -81,7 +81,9 @@ async def putting(known: Known, reference: str, given: JobFields, on: Occasion) 
     if before is None:
         refuse_missing(reference, on)
         await known.in_order()
-        return None, _making(shop, await known.workflow(given.kind or DEFAULT_KIND), reference, given, on)
+        return None, _making(
+            await known.shop_now(shop), await known.workflow(given.kind or DEFAULT_KIND), reference, given, on
+        )
     refuse_stale(before, on)
     return before, await _changing(known, shop, before, await _untold(known, shop, before, given, on), on)
 

@@ -82,13 +82,17 @@ class Calendar:
             left -= worked
         return None
 
-    def between(self, start: datetime, end: datetime) -> timedelta:
-        """The time worked from ``start`` to ``end``; none when ``end`` is not later."""
-        since, until = _ticks(start), _ticks(end)
+    def between(self, start: datetime, end: datetime, most: timedelta = timedelta.max) -> timedelta:
+        """The time worked from ``start`` to ``end``, or ``most``, which ends the count: a date of the year 2199 is far away.
+        None when ``end`` is not later.
+        """
+        since, until, enough = _ticks(start), _ticks(end), most // _TICK
         total = 0
-        if since < until:
+        if since < until and any(self._week):
             for day in range(self._day_of(since), self._day_of(until) + 1):
                 total += sum(max(0, min(close, until) - max(opening, since)) for opening, close in self._open_on(day))
+                if total >= enough:
+                    return most
         return timedelta(microseconds=total)
 
     def end_of(self, day: date) -> datetime:

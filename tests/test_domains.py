@@ -83,6 +83,7 @@ def test_the_snapshot_keeps_where_unknown_codes_go(tmp_path: Path) -> None:
         ("Mon \u2212 Fri 9 am-12, 1pm-6.30pm", "mon-fri 09:00-12:00 13:00-18:30"),
         ("sun 12am-6h30; mon 12pm-24", "mon 12:00-24:00; sun 00:00-06:30"),
         ("mon 13pm-15", None),
+        ("mon 9am-12am", "mon 09:00-24:00"),
         ("mon 9-25", None),
         ("mon 9", None),
         ("mon 9-12-13", None),

@@ -362,3 +362,34 @@ def test_without_a_shop_the_default_one_is_meant_by_every_request(ops: TestClien
     assert "Next Door" in str(told), told
     found = ops.get(f"{API}/jobs/SAME-1?shop=Next Door").json()
     assert (found["stage"], found["revision"]) == ("intake", 1)
+
+
+@pytest.mark.parametrize("field", ["reference", "id"])
+def test_half_a_character_in_one_entry_stops_no_other(ops: TestClient, field: str) -> None:
+    """As an emoji that was cut in two stands in JSON; it cannot be written into an answer."""
+    cut = {"op": "put", "reference": "HALF-2", field: "\ud83d"}
+    body = json.dumps({"entries": [{"op": "put", "reference": f"HALF-{field}"}, cut]})
+    told = ops.post(f"{API}/jobs/batch", content=body, headers={"Content-Type": "application/json"})
+    assert told.status_code == 200, told.text
+    assert [one["status"] for one in told.json()["verdicts"]] == [201, 422]
+
+
+def test_events_are_asked_for_from_where_one_was_also_when_none_is_like_that(ops: TestClient) -> None:
+    assert ops.put(f"{API}/jobs/EVENT-1", json={}).status_code == 201
+    everything = ops.get(f"{API}/events?limit=1000").json()
+    rare = ops.get(f"{API}/events?event=job.late").json()
+    assert (rare["events"], rare["next"]) == ([], everything["next"])
+    assert ops.get(f"{API}/events?after={rare['next']}").json() == {"events": [], "next": rare["next"]}
+    first = ops.get(f"{API}/events?event=job.created&limit=1").json()
+    assert first["next"] == first["events"][0]["id"]  # there may be more behind it
+    misspelt = ops.get(f"{API}/events?event=job.create")
+    assert (misspelt.status_code, "job.created" in misspelt.json()["detail"]) == (422, True)
+
+
+def test_events_of_a_job_are_found_whatever_its_shop_was_called(ops: TestClient) -> None:
+    shop = ops.post(f"{API}/shops", json={"name": "Before"}).json()["id"]
+    ops.put(f"{API}/jobs/EVENT-2?shop=Before", json={})
+    assert ops.patch(f"{API}/shops/{shop}", json={"name": "After"}).status_code == 200
+    ops.post(f"{API}/jobs/EVENT-2/advance?shop=After")
+    found = ops.get(f"{API}/events?reference=EVENT-2&shop=After").json()["events"]
+    assert [one["event"] for one in found] == ["job.created", "job.moved"]

@@ -290,3 +290,11 @@ def test_a_day_ends_with_its_last_closing(day: date, closing: str) -> None:
 def test_holidays_that_cannot_be_used(holidays: object, message: str) -> None:
     with pytest.raises(HolidayError, match=message):
         read_holidays(holidays)
+
+
+@given(st.integers(0, 60 * 24 * 14), st.integers(0, 60 * 24 * 14), st.integers(0, 60 * 120))
+def test_a_count_that_may_end_early_is_the_whole_one_up_to_there(start: int, lasts: int, most: int) -> None:
+    calendar = Calendar("Europe/Berlin", WEEK)
+    since = CHANGES[0] + timedelta(minutes=start)
+    until, enough = since + timedelta(minutes=lasts), timedelta(minutes=most)
+    assert calendar.between(since, until, enough) == min(calendar.between(since, until), enough)

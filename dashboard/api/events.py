@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from dashboard.access import TheParts, Viewer
-from jobs.outgoing import EVENTS, EventSearch, list_events
+from dashboard.parameters import ParameterError
+from jobs.outgoing import EVENTS, EventSearch, last_event_id, list_events
 
 router = APIRouter(tags=["jobs"])
 
@@ -37,7 +38,11 @@ async def get_events(
     reference: Annotated[str, Query(max_length=200, description="Only of jobs with this reference.")] = "",
 ) -> EventPage:
     """What happened to jobs, the oldest first. Those of the last 90 days; those of a job go with it."""
+    if event and event not in EVENTS:
+        raise ParameterError(f"{event!r} is no event; there are: {', '.join(EVENTS)}.")
     async with parts.database.reading() as connection:
+        last_id = await last_event_id(connection)  # read first: what comes meanwhile is for the next question
         found = await list_events(connection, after, limit, EventSearch(event, shop, reference))
     told = [EventOut(id=one.id, at=one.at, event=one.event, job=dict(one.payload)) for one in found]
-    return EventPage(events=told, next=told[-1].id if told else after)
+    read_to = found[-1].id if len(found) == limit else max([after, last_id, *(one.id for one in found)])
+    return EventPage(events=told, next=read_to)

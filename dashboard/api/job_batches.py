@@ -137,6 +137,11 @@ def _verdict(given: EntryIn, told: Outcome | Refusal) -> VerdictOut:
     )
 
 
+def _writable(text: str) -> str:
+    """Half a character, as JSON can hold it, is no text that an answer can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _misfit(given: Any) -> VerdictOut:
     named = given if isinstance(given, dict) else {}
     reference, own_id = named.get("reference"), named.get("id")
@@ -147,11 +152,11 @@ def _misfit(given: Any) -> VerdictOut:
     else:
         said = "it fits no entry."
     return VerdictOut(
-        reference=str(reference or "")[:200],
-        id=str(own_id)[:MAX_ID] if own_id is not None else None,
+        reference=_writable(str(reference or "")[:200]),
+        id=_writable(str(own_id)[:MAX_ID]) if own_id is not None else None,
         status=422,
         result="refused",
-        problem=said,
+        problem=_writable(said),
     )
 
 
