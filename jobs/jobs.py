@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -123,13 +123,17 @@ async def delete_job_in(connection: AsyncConnection, reference: str, on: Occasio
     return found
 
 
-async def expire_jobs(database: Database, job_ids: Iterable[int], *, at: datetime) -> int:
-    """Their links say that they have expired, with the shop's contact; nothing else is left of them."""
-    count, job_ids = 0, list(job_ids)
+async def expire_jobs(
+    database: Database, job_ids: Iterable[int], *, at: datetime, only: ColumnElement[bool] | None = None
+) -> int:
+    """Their links say that they have expired, with the shop's contact; nothing else is left of them. ``only`` those of which
+    it still holds: somebody may have reopened one since it was read.
+    """
+    count = 0
     async with database.transaction() as connection:
-        held = select(jobs.c.id).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id).with_for_update()
-        await connection.execute(held)  # before any other lock, as others take them
-        for job_id in job_ids:
+        held = select(jobs.c.id).where(jobs.c.id.in_(list(job_ids))).order_by(jobs.c.id).with_for_update()
+        held = held if only is None else held.where(only)
+        for job_id in (await connection.execute(held)).scalars().all():  # before any other lock, as others take them
             found = await get_job_by_id(connection, job_id)
             await _remove(connection, found)
             if found.code_id is not None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from codes.errors import Conflict, NotFound
@@ -120,8 +120,23 @@ async def reset_workflow_in(connection: AsyncConnection, kind: str, *, who: str,
         raise Conflict(f"{are} of the kind {kind}: it cannot be taken away before they are deleted.")
     for table in (job_kinds, job_kind_rules):
         await connection.execute(delete(table).where(table.c.kind == kind))
+    if kind in BUILT_IN:
+        await _complete(connection, BUILT_IN[kind])
     await _tell(connection, kind)
     await write_audit(connection, who, "kind.reset", kind)
+
+
+async def _complete(connection: AsyncConnection, workflow: Workflow) -> None:
+    """Jobs at stages that are the end now, or no longer. Who moves one just now waits for this, and does it himself."""
+    ends = [stage.key for stage in workflow.stages if stage.phase == "done"]
+    others = [stage.key for stage in workflow.stages if stage.phase != "done"]
+    for keys, before, completed_at in (
+        (ends, jobs.c.completed_at.is_(None), datetime.now(UTC)),
+        (others, jobs.c.completed_at.is_not(None), None),
+    ):
+        wrong = select(jobs.c.id).where(jobs.c.kind == workflow.kind, jobs.c.stage.in_(keys), before)
+        wrong = wrong.with_for_update(skip_locked=True)
+        await connection.execute(update(jobs).where(jobs.c.id.in_(wrong)).values(completed_at=completed_at))
 
 
 async def _keep(connection: AsyncConnection, workflow: Workflow, who: str) -> Workflow:
@@ -136,6 +151,7 @@ async def _keep(connection: AsyncConnection, workflow: Workflow, who: str) -> Wo
     }
     await connection.execute(delete(job_kinds).where(job_kinds.c.kind == workflow.kind))
     await connection.execute(insert(job_kinds).values(values))
+    await _complete(connection, workflow)
     await _tell(connection, workflow.kind)
     await write_audit(connection, who, "kind.update", workflow.kind)
     return await get_workflow(connection, workflow.kind)

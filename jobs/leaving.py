@@ -1,7 +1,8 @@
 """How jobs leave in numbers: those whose time is over, and all of a shop that wipes its tracking data."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,7 @@ from database.engine import Database
 from database.schema import codes, erasures, expired_jobs, frozen_jobs, job_details, job_moves, jobs, outgoing_events
 from jobs.jobs import expire_jobs
 from jobs.kinds import list_workflows
+from jobs.workflows import Workflow
 
 AT_ONCE: Final = 200
 
@@ -21,10 +23,12 @@ async def expire_due_jobs(database: Database, now: datetime) -> int:
     count = 0
     while True:
         async with database.reading() as connection:
-            job_ids = await _due(connection, now)
+            due = due_condition(await list_workflows(connection), now)
+            query = select(jobs.c.id).where(due).order_by(jobs.c.id).limit(AT_ONCE)
+            job_ids = (await connection.execute(query)).scalars().all()
         if not job_ids:
             return count
-        count += await expire_jobs(database, job_ids, at=now)
+        count += await expire_jobs(database, job_ids, at=now, only=due)
 
 
 async def count_jobs(connection: AsyncConnection, shop_id: int) -> dict[str, int]:
@@ -80,14 +84,14 @@ async def _retire(connection: AsyncConnection, code_ids: list[int], now: datetim
         await record_changes(connection, "code", code_ids)
 
 
-async def _due(connection: AsyncConnection, now: datetime) -> list[int]:
-    over: list[Any] = []
-    for kind, workflow in (await list_workflows(connection)).items():
+def due_condition(workflows: Mapping[str, Workflow], now: datetime) -> ColumnElement[bool]:
+    """Of jobs that are kept no longer."""
+    over: list[ColumnElement[bool]] = []
+    for kind, workflow in workflows.items():
         done = jobs.c.completed_at < now - timedelta(days=workflow.keep_done_days)
         idle = and_(jobs.c.completed_at.is_(None), _untouched_since(now - timedelta(days=workflow.keep_idle_days)))
         over.append(and_(jobs.c.kind == kind, or_(done, idle)))
-    query = select(jobs.c.id).where(or_(*over)).order_by(jobs.c.id).limit(AT_ONCE)
-    return list((await connection.execute(query)).scalars())
+    return or_(*over)
 
 
 def _untouched_since(moment: datetime) -> ColumnElement[bool]:

@@ -216,6 +216,8 @@ async def _changing(known: Known, shop: Shop, before: Job, given: JobFields, on:
     if "stage" in values:
         at = max(at, before.stage_at)  # what is told late counts from the last move: no trail runs backwards
         values |= {"stage_at": at, "completed_at": at if stage.phase == "done" else None}
+    elif (stage.phase == "done") != (before.completed_at is not None):  # its kind means something else by it
+        values["completed_at"] = at if stage.phase == "done" else None
     if {"stage", "due_at", "kind"} & values.keys():
         values |= _estimated(before, values, workflow, stage, shop, now)
     details = await _changed_details(known, before, given.details)

@@ -14,7 +14,8 @@ from database.schema import jobs
 from jobs.estimating_anew import KIND_CHANGED, estimate_anew
 from jobs.job_fields import JobFields, Occasion
 from jobs.jobs import put_job
-from jobs.register import list_moves
+from jobs.kinds import create_workflow
+from jobs.register import get_job, list_moves
 from jobs.shops import ShopFields, create_shop, ensure_default_shop
 from jobs.workflows import BUILT_IN, Workflow
 from tests.conftest import both_databases
@@ -95,3 +96,26 @@ async def _etas(db: Database) -> dict[str, datetime]:
     async with db.reading() as connection:
         rows = await connection.execute(select(jobs.c.reference, jobs.c.eta_at))
         return {row.reference: row.eta_at for row in rows}
+
+
+@both_databases
+async def test_a_job_is_completed_when_its_kind_says_so(db: Database) -> None:
+    """The end of another kind, and a stage that becomes the end, or is it no longer: whoever lists what is open asks that."""
+    last = [stage.key for stage in REPAIR.stages].index("ready")
+    ends = replace(REPAIR, stages=(*REPAIR.stages[:last], replace(REPAIR.stages[last], phase="done")))
+    job, _ = await put_job(db, "R-1", JobFields(stage="ready"), ON)
+    assert job.completed_at is None
+
+    async def completed() -> bool:
+        async with db.reading() as connection:
+            return (await get_job(connection, "R-1")).completed_at is not None
+
+    await change_kind(db, ends, "Ops")
+    assert await completed()
+    await reset_kind(db, "repair", "Ops")
+    assert not await completed()
+    await create_workflow(db, replace(ends, kind="short", name="Short"), who="Ops")
+    await put_job(db, "R-1", JobFields(kind="short"), ON)
+    assert await completed()
+    await put_job(db, "R-1", JobFields(kind="repair"), ON)
+    assert not await completed()

@@ -9,9 +9,9 @@ from sqlalchemy import func, select, update
 from codes.register import find_code
 from database.engine import Database
 from database.schema import codes, erasures, expired_jobs, job_details, job_moves, jobs, outgoing_events
-from jobs.jobs import JobFields, Occasion, move_job, put_job
-from jobs.kinds import put_workflow
-from jobs.leaving import expire_due_jobs, newest_job_id, wipe_expired, wipe_some
+from jobs.jobs import JobFields, Occasion, delete_job, expire_jobs, move_job, put_job
+from jobs.kinds import list_workflows, put_workflow
+from jobs.leaving import due_condition, expire_due_jobs, newest_job_id, wipe_expired, wipe_some
 from jobs.search import JobSearch, list_jobs
 from jobs.shops import ensure_default_shop
 from jobs.workflows import BUILT_IN, Workflow
@@ -68,6 +68,20 @@ async def test_each_kind_keeps_its_jobs_as_long_as_it_says(db: Database) -> None
         assert (await connection.execute(asked)).scalar() is not None
     assert (code.name, code.archived_at) == ("", None)  # its link says that it has expired
     assert await count(db, erasures) == 3
+
+
+@both_databases
+async def test_a_job_that_was_reopened_or_deleted_meanwhile_is_no_longer_due(db: Database) -> None:
+    for reference in ("R-1", "R-2", "R-3"):
+        await put(db, reference, done=True, days=900)
+    async with db.reading() as connection:
+        due = due_condition(await list_workflows(connection), NOW)
+        found = (await connection.execute(select(jobs.c.id).where(due).order_by(jobs.c.id))).scalars().all()
+    assert len(found) == 3
+    await move_job(db, "R-1", "back", ON)
+    await delete_job(db, "R-2", ON)
+    assert await expire_jobs(db, found, at=NOW, only=due) == 1
+    assert await left(db) == ["R-1"]
 
 
 @both_databases
