@@ -104,11 +104,7 @@ class ShopFields:
 
 async def ensure_default_shop(connection: AsyncConnection) -> Shop:
     """The one that jobs go to without being told. Made at first need, named for the short domain until somebody names it."""
-    default = _query().where(shops.c.is_default.is_(True))
-    found = await _first(connection, default)
-    if found is None:
-        await numbered_in_order(connection)
-        found = await _first(connection, default)  # somebody else may have made it just now
+    found = await _first(connection, _query().where(shops.c.is_default.is_(True)))
     if found is not None:
         return found
     host = (await connection.execute(select(domains.c.host).where(domains.c.is_default.is_(True)))).scalar_one()
@@ -127,8 +123,8 @@ async def create_shop(database: Database, given: ShopFields, *, who: str) -> Sho
     now = datetime.now(UTC)
     values = {**_new_values(now), **_values(given)}
     async with database.transaction() as connection:
-        await numbered_in_order(connection)
         await ensure_default_shop(connection)
+        await numbered_in_order(connection)
         try:
             made = await connection.execute(insert(shops).values(is_default=False, **values).returning(shops.c.id))
         except IntegrityError as error:
