@@ -14,7 +14,12 @@ from database.schema import jobs, outgoing_events, shops
 
 KEEP_EVENTS: Final = timedelta(days=90)
 EVENTS: Final = (
-    *("job.created", "job.moved", "job.estimated", "job.ready", "job.late", "job.delivered"),
+    "job.created",
+    "job.moved",
+    "job.estimated",
+    "job.ready",
+    "job.late",
+    "job.delivered",
     "job.deleted",
 )
 
