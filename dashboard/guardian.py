@@ -85,7 +85,10 @@ class Guardian:
     async def settle(self) -> None:
         """Everything that is due now, to its end."""
         await self.notice_changes()
-        while await self.start_due() or self._busy:
+        busy = True
+        while busy:
+            busy = bool(self._busy)  # asked first: what is due may be passed over for a look that ends meanwhile
+            busy = bool(await self.start_due()) or busy
             await asyncio.gather(*self._busy.values())
 
     async def notice_changes(self) -> None:
